@@ -1,0 +1,71 @@
+// Package account owns the rules of accounts: which names and passwords are
+// allowed, how a password is kept and checked, who may sign up, and how often
+// somebody may guess. It also checks the passwords of groups, since guessing
+// one is bounded in the same way.
+//
+// It knows no wire words, no SQL and no connections. Who is connected, and who
+// belongs to a group, is the hub's business.
+package account
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The refusals of this package. A dialect words them.
+var (
+	ErrNoAccount     = errors.New("account: no such account")
+	ErrNoGroup       = errors.New("account: no such group")
+	ErrNameTaken     = errors.New("account: name is taken")
+	ErrName          = errors.New("account: name is not 1 to 32 letters and digits")
+	ErrPassword      = errors.New("account: wrong password")
+	ErrPasswordShort = errors.New("account: password is too short")
+	ErrPasswordForm  = errors.New("account: password is not 1 to 128 letters and digits")
+	ErrSignupClosed  = errors.New("account: sign-up is closed")
+	ErrThrottled     = errors.New("account: too many failed attempts")
+	ErrFull          = errors.New("account: no space left on the disk")
+)
+
+// An Account is one person's entry. Its ID is never used again.
+type Account struct {
+	ID       int64
+	Name     string // as it was registered
+	Password string // the hash, in the PHC string format
+	Admin    bool
+	Disabled bool
+	// Epoch grows with every change that ends the account's sessions: a new
+	// password, disabling. Who logged in under an older epoch is logged in no
+	// longer.
+	Epoch   int64
+	Created time.Time
+}
+
+// A Store keeps accounts. Every method may be called from any goroutine, and
+// every change is durable before its method returns.
+type Store interface {
+	// AccountByName finds an account by the Key of its name, or returns
+	// ErrNoAccount.
+	AccountByName(ctx context.Context, key string) (Account, error)
+	// AccountByID returns ErrNoAccount for one that was never there or that
+	// was deleted.
+	AccountByID(ctx context.Context, id int64) (Account, error)
+	// Accounts lists all of them, by name without regard to letter case.
+	Accounts(ctx context.Context) ([]Account, error)
+	// AddAccount keeps a new account, whose ID and Epoch are chosen by the
+	// store. It returns ErrNameTaken if an account or a group has a name with
+	// the same Skeleton.
+	AddAccount(ctx context.Context, a Account) (Account, error)
+	// SetPassword replaces the hash and adds one to the epoch. It returns the
+	// account as it is now, or ErrNoAccount.
+	SetPassword(ctx context.Context, id int64, hash string) (Account, error)
+	// SetDisabled changes the state and, if that was a change, adds one to the
+	// epoch. It returns the account as it is now, or ErrNoAccount.
+	SetDisabled(ctx context.Context, id int64, disabled bool) (Account, error)
+	// SetAdmin likewise, but leaves the epoch as it is.
+	SetAdmin(ctx context.Context, id int64, admin bool) (Account, error)
+	// GroupPassword is the hash of a group's password, or ErrNoGroup.
+	GroupPassword(ctx context.Context, group int64) (string, error)
+	// SetGroupPassword replaces it, or returns ErrNoGroup.
+	SetGroupPassword(ctx context.Context, group int64, hash string) error
+}

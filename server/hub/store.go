@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"time"
+)
+
+// A Role is what a member may do in a group. Its numbers are on disk.
+type Role int
+
+// The roles, from the least.
+const (
+	Member   Role = 1
+	Operator Role = 2
+	Owner    Role = 3
+)
+
+// A Kind says what a message is. Its numbers are on disk.
+type Kind int
+
+// The kinds of messages. Other fronts will add notices.
+const (
+	Text Kind = 1
+)
+
+// An Account is what the hub needs to know of one: who it is and what its
+// events call it.
+type Account struct {
+	ID    int64
+	Name  string
+	Admin bool // may broadcast
+	Epoch int64
+}
+
+// A Message is one stored message of a conversation.
+type Message struct {
+	ID           int64 // grows over all conversations, in the order of commits
+	Conversation int64
+	Number       int64 // 1, 2, 3, … within its conversation
+	Time         time.Time
+	Kind         Kind
+	From         Account // the name alone is set for a deleted account as well
+	Group        string  // the group's name, or "" in a private conversation
+	To           string  // the other account's name in a private conversation
+	Text         string
+}
+
+// A StoredGroup is a group as the store knows it. Its ID is that of its
+// conversation.
+type StoredGroup struct {
+	ID      int64
+	Name    string
+	Created time.Time
+	Last    int64 // the number of its last message, 0 for none
+	Members []StoredMember
+}
+
+// A StoredMember is a member of a group.
+type StoredMember struct {
+	Account Account
+	Role    Role
+	Joined  time.Time
+}
+
+// A Private is the conversation of two accounts, who may be the same.
+type Private struct {
+	ID   int64 // 0 if they have none yet
+	Last int64
+}
+
+// A Record is one change that a round commits. It is one of the Record types
+// below, each of which says what it changes.
+type Record interface{ record() }
+
+// RecordMessage adds a message to a conversation that exists, or that an
+// earlier record of the same round opens.
+type RecordMessage struct {
+	ID, Conversation, Number int64
+	Time                     time.Time
+	Kind                     Kind
+	From                     int64
+	Text                     string
+}
+
+// RecordPrivate opens the conversation ID of two accounts, A <= B.
+type RecordPrivate struct{ ID, A, B int64 }
+
+// RecordGroup makes a group; ID is also that of its conversation. Its owner
+// joins by a RecordJoin of the same round.
+type RecordGroup struct {
+	ID       int64
+	Name     string
+	Key      string // lower-case, for finding it
+	Skeleton string // for telling that a name is taken
+	Password string // the hash
+	Time     time.Time
+}
+
+// RecordJoin adds a member, or changes the role of one.
+type RecordJoin struct {
+	Group, Account int64
+	Role           Role
+	Time           time.Time
+	// Position is the account's read position from now on; it is only written
+	// for a new member.
+	Position int64
+}
+
+// RecordLeave removes a member and its read position.
+type RecordLeave struct{ Group, Account int64 }
+
+// RecordDropGroup marks a group as dropped and frees its name. Its messages
+// stay until they are swept.
+type RecordDropGroup struct {
+	Group int64
+	Time  time.Time
+}
+
+// RecordDeleteAccount marks an account as deleted: its name is free, its
+// password, memberships and read positions are gone. Its row stays, so that
+// the messages that it wrote keep their name.
+type RecordDeleteAccount struct {
+	Account int64
+	Time    time.Time
+}
+
+func (RecordMessage) record()       {}
+func (RecordPrivate) record()       {}
+func (RecordGroup) record()         {}
+func (RecordJoin) record()          {}
+func (RecordLeave) record()         {}
+func (RecordDropGroup) record()     {}
+func (RecordDeleteAccount) record() {}
+
+// A Page says which messages History returns. Conversation 0 stands for all
+// those that the account Of takes part in. At most Limit messages are
+// returned, oldest first: the last ones before Before if that is not 0, the
+// first ones after After if that is not 0 (both are numbers within the
+// conversation, and both ends are excluded), else the last ones there are.
+type Page struct {
+	Conversation  int64
+	Of            int64
+	Before, After int64
+	Limit         int
+}
+
+// A Span is the part of a conversation with After < number <= Last.
+type Span struct{ Conversation, After, Last int64 }
+
+// A Store keeps groups, messages and read positions. Commit is only called
+// from the hub's round, one at a time; the other methods from any goroutine.
+type Store interface {
+	// Groups returns every group that is not dropped, with its members.
+	Groups(ctx context.Context) ([]StoredGroup, error)
+	// LastIDs returns the greatest message ID and conversation ID ever given,
+	// also to what has been deleted since.
+	LastIDs(ctx context.Context) (message, conversation int64, err error)
+	// Private finds the conversation of two accounts, in either order.
+	Private(ctx context.Context, a, b int64) (Private, error)
+	// Privates lists the private conversations of an account, with their last
+	// numbers.
+	Privates(ctx context.Context, account int64) ([]Private, error)
+	// AccountByName finds an account's ID and name by its lower-case name, for
+	// a history that is asked for by name. It returns ErrNoAccount.
+	AccountByName(ctx context.Context, key string) (Account, error)
+	// Positions returns an account's read positions by conversation; one that
+	// is missing is 0.
+	Positions(ctx context.Context, account int64) (map[int64]int64, error)
+	// SavePositions writes read positions, each unless a greater one is there
+	// already or the account no longer takes part in the conversation. It
+	// need not be durable on return.
+	SavePositions(ctx context.Context, account int64, positions map[int64]int64) error
+	// Commit makes all records durable in one transaction, in their order, or
+	// none of them. Where a RecordGroup's name is taken, nothing is changed by
+	// any of the records and the error is a *TakenError for it.
+	Commit(ctx context.Context, records []Record) error
+	// History returns one page of messages.
+	History(ctx context.Context, page Page) ([]Message, error)
+	// Unread returns up to limit messages of the spans, oldest first over all
+	// of them, whose ID is greater than after.
+	Unread(ctx context.Context, spans []Span, after int64, limit int) ([]Message, error)
+}
+
+// A TakenError says that the name of one group of a round is taken.
+type TakenError struct{ Group int64 }
+
+func (e *TakenError) Error() string { return "hub: a name is taken" }
