@@ -1,0 +1,250 @@
+package line
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"iter"
+	"strconv"
+	"sync"
+)
+
+// The units of a reply that carries data: "[OK] 3 baris", "[OK] 1024 byte".
+const (
+	rowsUnit  = " baris"
+	bytesUnit = " byte"
+)
+
+// dot ends the lines of ReceiveText.
+const dot = "."
+
+// transferSize is the size of the buffers of a transfer, in bytes. Larger ones
+// gain nothing.
+const transferSize = 256 << 10
+
+var (
+	transfers = sync.Pool{New: func() any { return new([transferSize]byte) }}
+	writers   = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, recordSize) }}
+)
+
+// A Call is one command under way. Its methods say what a success is answered;
+// without any of them it is the row's Done. It belongs to the connection's
+// goroutine.
+type Call struct {
+	// Args are the arguments by position. Optional ones that the client left
+	// out are missing.
+	Args []string
+
+	conn   *Conn
+	say    Reply
+	count  int64
+	rows   iter.Seq2[string, error]
+	body   io.ReadCloser
+	asked  bool  // for the data of an upload
+	broken error // the connection broke in the middle of the data
+	later  bool
+	answer func(error)
+}
+
+// Arg is the argument at i, or "" if the client left it out.
+func (c *Call) Arg(i int) string {
+	if i < len(c.Args) {
+		return c.Args[i]
+	}
+	return ""
+}
+
+// Say sets the text of the reply. It must not look like one that carries data.
+func (c *Call) Say(r Reply) { c.say = r }
+
+// Lines answers with rows.
+func (c *Call) Lines(lines []string) {
+	c.Rows(len(lines), func(yield func(string, error) bool) {
+		for _, text := range lines {
+			if !yield(text, nil) {
+				return
+			}
+		}
+	})
+}
+
+// Rows answers with n rows, which are taken from rows while they are sent. If
+// there are fewer, or one comes with an error, the connection is cut off, since
+// the client was promised n.
+func (c *Call) Rows(n int, rows iter.Seq2[string, error]) { c.count, c.rows = int64(n), rows }
+
+// Bytes answers with n bytes of body, which is closed in the end. If there are
+// fewer, the connection is cut off.
+func (c *Call) Bytes(n int64, body io.ReadCloser) { c.count, c.body = n, body }
+
+// Later leaves the answer of an Async row to the function that it returns. That
+// must be called exactly once, from any goroutine, with the command's error; it
+// doesn't wait, and the connection must be flushed afterwards. Run then returns
+// nil.
+func (c *Call) Later() func(error) {
+	c.conn.begin()
+	c.later = true
+	return func(err error) {
+		c.answer(err)
+		c.conn.finish()
+	}
+}
+
+// Receive answers with first, then copies exactly n bytes of the client's to w.
+// If w fails, the rest is taken all the same and w's error returned. If the
+// connection breaks, the client gets no answer whatever Run returns.
+func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
+	conn := c.conn
+	if err := c.ask(first); err != nil {
+		return err
+	}
+	defer conn.receive(false)
+	buf := transfers.Get().(*[transferSize]byte)
+	defer transfers.Put(buf)
+	var failed error
+	for n > 0 {
+		chunk := buf[:min(n, transferSize)]
+		if err := conn.readFull(chunk); err != nil {
+			c.broken = err
+			return err
+		}
+		n -= int64(len(chunk))
+		if failed == nil {
+			_, failed = w.Write(chunk)
+		}
+	}
+	return failed
+}
+
+// ReceiveText answers with first, then copies lines to w, each ended by LF,
+// until one that is a single dot. One leading dot is removed from the others.
+// After a line that is too long or not valid the rest is taken, and the line's
+// refusal returned.
+func (c *Call) ReceiveText(first Reply, w io.Writer) error {
+	conn := c.conn
+	if err := c.ask(first); err != nil {
+		return err
+	}
+	defer conn.receive(false)
+	out := bufio.NewWriter(w)
+	var failed error
+	for {
+		text, err := conn.readLine()
+		switch {
+		case errors.Is(err, errTooLong):
+			failed = errors.Join(failed, conn.words.TooLong)
+			continue
+		case err != nil:
+			c.broken = err
+			return err
+		case text == dot:
+			return errors.Join(failed, out.Flush())
+		case !ValidText(text):
+			failed = errors.Join(failed, conn.words.BadLine)
+		}
+		if text[:min(len(text), 1)] == dot {
+			text = text[1:]
+		}
+		if failed == nil {
+			_, failed = out.WriteString(text + "\n")
+		}
+	}
+}
+
+// ask sends the reply after which the client sends its data.
+func (c *Call) ask(first Reply) error {
+	c.asked = true
+	c.conn.receive(true)
+	c.conn.reply(okPrefix, string(first))
+	if c.broken = c.conn.out.drain(); c.broken != nil {
+		c.conn.receive(false)
+	}
+	return c.broken
+}
+
+func (c *Conn) receive(on bool) {
+	c.mu.Lock()
+	c.receiving = on
+	c.mu.Unlock()
+}
+
+// readFull fills b with what the client sends.
+func (c *Conn) readFull(b []byte) error {
+	n := copy(b, c.in.bytes())
+	if n > 0 {
+		c.in.take(n)
+	}
+	for n < len(b) {
+		m, err := c.read(b[n:])
+		n += m
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendRows sends n rows behind their number.
+func (c *Conn) sendRows(n int64, rows iter.Seq2[string, error]) error {
+	d, err := c.out.data()
+	if err != nil {
+		return err
+	}
+	defer c.out.write()
+	w := writers.Get().(*bufio.Writer)
+	defer writers.Put(w)
+	w.Reset(d)
+	w.WriteString(okPrefix + strconv.FormatInt(n, 10) + rowsUnit + "\n")
+	for text, err := range rows {
+		if err != nil || n == 0 {
+			return c.broke(errors.Join(errPromise, err))
+		}
+		n--
+		if _, err := w.WriteString(text + "\n"); err != nil {
+			return c.broke(err)
+		}
+	}
+	if n > 0 {
+		return c.broke(errPromise)
+	}
+	return w.Flush()
+}
+
+// sendBytes sends n bytes of body behind their number, which goes out together
+// with the first of them.
+func (c *Conn) sendBytes(n int64, body io.ReadCloser) error {
+	defer body.Close()
+	d, err := c.out.data()
+	if err != nil {
+		return err
+	}
+	defer c.out.write()
+	buf := transfers.Get().(*[transferSize]byte)
+	defer transfers.Put(buf)
+	head := copy(buf[:], okPrefix+strconv.FormatInt(n, 10)+bytesUnit+"\n")
+	for {
+		chunk := buf[:head+int(min(n, int64(transferSize-head)))]
+		if _, err := io.ReadFull(body, chunk[head:]); err != nil {
+			return c.broke(errors.Join(errPromise, err))
+		}
+		if _, err := d.Write(chunk); err != nil {
+			return err
+		}
+		if n -= int64(len(chunk) - head); n == 0 {
+			return nil
+		}
+		head = 0
+	}
+}
+
+var errPromise = errors.New("line: the data of a reply is not what was promised")
+
+// broke cuts the connection off in the middle of a reply's data: without a
+// close_notify, so that the client knows.
+func (c *Conn) broke(err error) error {
+	c.cut(err)
+	return err
+}

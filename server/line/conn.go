@@ -1,0 +1,326 @@
+package line
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are the bounds of an engine's connections. A zero duration or count
+// means no bound, except where it is said.
+type Options struct {
+	TLS              *tls.Config // nil: plain, for a Unix socket
+	HandshakeTimeout time.Duration
+	// Slots bounds how many handshakes compute at once, over all engines that
+	// share it: see NewSlots. It may be nil.
+	Slots        chan struct{}
+	LoginTimeout time.Duration // from accept, or from a logout, to login
+	IdleTimeout  time.Duration // after login, without a line or a byte of data
+	WriteTimeout time.Duration // without the client taking a byte
+	Outbox       int           // bytes that may wait for a client; 0: 1 MiB
+	// What a client may do before login.
+	MaxErrors, MaxLines, MaxBytes int
+}
+
+// NewSlots returns n places for Options.Slots.
+func NewSlots(n int) chan struct{} {
+	slots := make(chan struct{}, n)
+	for range n {
+		slots <- struct{}{}
+	}
+	return slots
+}
+
+const (
+	lingerTime  = 2 * time.Second
+	cutAfter    = 500 * time.Millisecond
+	maxUnderWay = 256 // of Async commands on one connection
+)
+
+// Reasons for which a connection ends.
+var (
+	errStopped = errors.New("line: the server stops")
+	errEnded   = errors.New("line: the session was ended from outside")
+	errFinal   = errors.New("line: the client has left")
+	errRefused = errors.New("line: nothing more is read from this client")
+)
+
+// A Conn is one client's connection and the state of its session.
+//
+// Append, Flush, Written, Stop and End may be called from any goroutine; the
+// rest belongs to the connection's own, which runs the commands.
+type Conn struct {
+	opt     Options
+	words   Phrases
+	raw     net.Conn // below TLS
+	nc      net.Conn // what is read from and written to
+	out     *outbox
+	log     *slog.Logger
+	started time.Time // of the connection, or of the last logout
+
+	in       input
+	first    [64]byte // a read of an idle connection goes here, so that it needs no buffer
+	loggedIn bool
+	errors   int // this one and the next two count what is done before login
+	lines    int
+	bytes    int
+	clean    bool // the client has left on purpose
+
+	cancel context.CancelFunc
+	cause  atomic.Value // error: why it was cut, for the log
+
+	mu        sync.Mutex
+	underWay  int       // Async commands without an answer
+	answered  sync.Cond // underWay has shrunk
+	receiving bool      // Stop doesn't interrupt the data of an upload
+	ending    error     // errStopped or errEnded
+	farewell  string
+}
+
+// NewConn prepares a connection that Engine.Serve will serve. Append, Stop and
+// End work on it already.
+func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
+	if opt.Outbox == 0 {
+		opt.Outbox = 1 << 20
+	}
+	c := &Conn{opt: opt, raw: nc, log: log, started: time.Now()}
+	c.answered.L = &c.mu
+	c.cancel = func() {}
+	guarded := &guard{Conn: nc, stall: opt.WriteTimeout}
+	c.nc = guarded
+	if opt.TLS != nil {
+		c.nc = tls.Server(guarded, opt.TLS)
+	}
+	c.out = newOutbox(c.nc, opt.Outbox, c.cut)
+	return c
+}
+
+// RemoteAddr is the client's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+
+// Log is the connection's logger.
+func (c *Conn) Log() *slog.Logger { return c.log }
+
+// SetLoggedIn says that a login or a logout has succeeded.
+func (c *Conn) SetLoggedIn(in bool) {
+	c.loggedIn = in
+	c.errors, c.lines, c.bytes, c.started = 0, 0, 0, time.Now()
+}
+
+// Append queues b, which holds whole lines and must never change afterwards,
+// and returns its end in the stream of what was queued for this client. It
+// never waits: a client that doesn't read loses its connection. Flush must be
+// called afterwards.
+func (c *Conn) Append(b []byte) (end int64) { return c.out.append(b) }
+
+// Written is how far in that stream the client's connection has taken bytes.
+func (c *Conn) Written() int64 { return c.out.position() }
+
+// Flush has what is queued written. It never waits.
+func (c *Conn) Flush() { c.out.flush() }
+
+// Stop lets the running command end, an upload included, then says the
+// dialect's farewell and closes.
+func (c *Conn) Stop() { c.end(errStopped, "") }
+
+// End says why and closes the connection; a transfer is cut off.
+func (c *Conn) End(why string) {
+	c.end(errEnded, why)
+	time.AfterFunc(cutAfter, func() { c.cut(errEnded) })
+}
+
+// Abort closes the connection at once, without a word.
+func (c *Conn) Abort() { c.cut(errEnded) }
+
+func (c *Conn) end(why error, farewell string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending == errEnded {
+		return
+	}
+	c.ending, c.farewell = why, farewell
+	if !c.receiving || why == errEnded {
+		c.raw.SetReadDeadline(time.Unix(1, 0))
+	}
+	if why == errEnded {
+		c.cancel()
+	}
+}
+
+// cut closes the descriptor, whatever is going on.
+func (c *Conn) cut(err error) {
+	c.cause.CompareAndSwap(nil, err)
+	c.raw.Close()
+	c.mu.Lock()
+	cancel := c.cancel
+	c.mu.Unlock()
+	cancel()
+	c.out.stop(errClosed)
+}
+
+// await sets the deadline of the next read, unless the connection is to end.
+func (c *Conn) await() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending == errEnded || c.ending != nil && !c.receiving {
+		return c.ending
+	}
+	var at time.Time
+	switch {
+	case !c.loggedIn && c.opt.LoginTimeout > 0:
+		at = c.started.Add(c.opt.LoginTimeout)
+	case c.loggedIn && c.opt.IdleTimeout > 0:
+		at = time.Now().Add(c.opt.IdleTimeout)
+	}
+	return c.raw.SetReadDeadline(at)
+}
+
+// read reads into b under the deadline of the moment. If that was moved to end
+// the connection, it says so.
+func (c *Conn) read(b []byte) (int, error) {
+	if err := c.await(); err != nil {
+		return 0, err
+	}
+	n, err := c.nc.Read(b)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.ending != nil {
+			return 0, c.ending
+		}
+	}
+	if n > 0 {
+		return n, nil
+	}
+	return 0, err
+}
+
+// readLine returns the next line. errTooLong comes with how the line began; any
+// other error ends the connection.
+func (c *Conn) readLine() (string, error) {
+	for {
+		line, ok, err := c.in.next()
+		if ok || err != nil {
+			return line, err
+		}
+		c.out.push()
+		if err := c.more(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// more reads what has arrived. An idle connection holds no buffer.
+func (c *Conn) more() error {
+	if c.in.buf != nil {
+		n, err := c.read(c.in.room())
+		c.in.added(n)
+		return err
+	}
+	n, err := c.read(c.first[:])
+	if n > 0 {
+		copy(c.in.room(), c.first[:n])
+		c.in.added(n)
+	}
+	return err
+}
+
+// handshake makes sure of TLS before anything is read.
+func (c *Conn) handshake(ctx context.Context) error {
+	conn, ok := c.nc.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	if c.opt.HandshakeTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.opt.HandshakeTimeout)
+		defer cancel()
+	}
+	g := conn.NetConn().(*guard)
+	if c.opt.Slots != nil {
+		select {
+		case <-c.opt.Slots:
+			g.slots = c.opt.Slots
+			defer func() { g.slots = nil; c.opt.Slots <- struct{}{} }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return conn.HandshakeContext(ctx)
+}
+
+func (c *Conn) stopping() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ending
+}
+
+// begin notes that an Async command has no answer yet, and waits while there
+// are too many of them.
+func (c *Conn) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.underWay >= maxUnderWay {
+		c.answered.Wait()
+	}
+	c.underWay++
+}
+
+func (c *Conn) finish() {
+	c.mu.Lock()
+	c.underWay--
+	c.answered.Broadcast()
+	c.mu.Unlock()
+}
+
+// settle waits until every Async command has its answer.
+func (c *Conn) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.underWay > 0 {
+		c.answered.Wait()
+	}
+}
+
+// reply queues one line.
+func (c *Conn) reply(prefix, text string) {
+	c.out.append([]byte(prefix + text + "\n"))
+	if c.out.queued() >= recordSize {
+		c.out.push()
+	}
+}
+
+// info queues an [INFO] line, if there is something to say.
+func (c *Conn) info(text string) {
+	if text != "" {
+		c.reply(infoPrefix, text)
+	}
+}
+
+// depart writes what is queued, tells the client that nothing more follows, and
+// closes once the client has seen it: a close with unread bytes would make the
+// client's kernel throw away what it has not read yet.
+func (c *Conn) depart(linger bool) {
+	defer c.cut(errClosed)
+	if c.out.drain() != nil {
+		return
+	}
+	if conn, ok := c.nc.(*tls.Conn); ok && conn.CloseWrite() != nil {
+		return
+	}
+	half, ok := c.raw.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || !linger {
+		return
+	}
+	c.mu.Lock()
+	c.raw.SetReadDeadline(time.Now().Add(lingerTime))
+	c.mu.Unlock()
+	io.Copy(io.Discard, c.raw)
+}

@@ -1,0 +1,257 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// A Dialect is one protocol: its commands, its words, and what happens when a
+// connection comes and goes.
+type Dialect[S any] struct {
+	Table *Table[S]
+	// Open makes the state of a new connection's session, after the TLS
+	// handshake.
+	Open func(c *Conn) S
+	// Close is called once, on the connection's goroutine, when no command
+	// runs any more. clean says that the client has left on purpose (by a Final
+	// command, or with a close_notify), so that it has read all it was sent.
+	Close func(s S, clean bool)
+	// Observe is told of every command that ran, its verb and how long it
+	// took. It may be called from any goroutine, and may be nil.
+	Observe func(verb string, took time.Duration)
+}
+
+var errPanic = errors.New("line: panic in a session")
+
+// Serve serves c until it ends, and closes it. The goroutine that calls it
+// becomes the connection's own. When ctx is cancelled the connection is cut
+// off. The error says why the connection broke; it is nil if it ended as
+// connections do.
+func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) error {
+	stop := context.AfterFunc(ctx, c.Abort)
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	c.cancel, c.words = cancel, d.Table.words
+	c.mu.Unlock()
+	defer c.cut(errClosed)
+	if err := c.handshake(ctx); err != nil {
+		return err
+	}
+	s := d.Open(c)
+	err := d.run(ctx, c, s)
+	c.settle()
+	d.Close(s, c.clean)
+	c.in.release()
+	if cut, ok := c.cause.Load().(error); ok {
+		return cut
+	}
+	return c.leave(err)
+}
+
+// leave says goodbye as far as the reason allows it.
+func (c *Conn) leave(err error) error {
+	switch {
+	case errors.Is(err, errStopped):
+		c.info(c.words.Stopping)
+		c.depart(false)
+	case errors.Is(err, errEnded):
+		c.mu.Lock()
+		why := c.farewell
+		c.mu.Unlock()
+		c.info(why)
+		c.depart(true)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if c.loggedIn {
+			c.info(c.words.Idle)
+		} else {
+			c.info(c.words.LoginTimeout)
+		}
+		c.depart(true)
+	case errors.Is(err, errFinal), errors.Is(err, errRefused), errors.Is(err, errFlood):
+		c.depart(true)
+	case errors.Is(err, io.EOF):
+		c.depart(false)
+	default:
+		return err
+	}
+	return nil
+}
+
+// run reads lines and runs their commands until the connection ends.
+func (d *Dialect[S]) run(ctx context.Context, c *Conn, s S) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log.Error("panic in a session", "panic", p, "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	for {
+		if err := c.stopping(); err != nil {
+			return err
+		}
+		text, err := c.readLine()
+		whole := err == nil
+		if !whole && !errors.Is(err, errTooLong) {
+			c.clean = c.clean || errors.Is(err, io.EOF)
+			return err
+		}
+		if !c.admit(text) {
+			return errRefused
+		}
+		if text == "" && whole {
+			continue
+		}
+		if err := d.handle(ctx, c, s, text, whole); err != nil {
+			return err
+		}
+	}
+}
+
+// admit counts what a client does before login. It says goodbye to one that
+// does too much, and to a browser, to which nothing here is of use.
+func (c *Conn) admit(text string) bool {
+	if c.loggedIn {
+		return true
+	}
+	c.lines++
+	c.bytes += len(text) + 1
+	if over(c.lines, c.opt.MaxLines) || over(c.bytes, c.opt.MaxBytes) {
+		c.info(c.words.TooMuch)
+		return false
+	}
+	return !strings.HasSuffix(text, " HTTP/1.1") && !strings.HasSuffix(text, " HTTP/1.0")
+}
+
+func over(n, limit int) bool { return limit > 0 && n > limit }
+
+// handle runs the command of one line and answers it. An error ends the
+// connection.
+func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whole bool) error {
+	if err := c.out.room(); err != nil {
+		return err
+	}
+	row, call, err := d.find(c, text, whole)
+	if err == nil && row.Async {
+		call.answer = func(err error) { d.answer(c, row, call, err) }
+	} else {
+		c.settle()
+	}
+	if err == nil {
+		began := time.Now()
+		err = row.Run(s, ctx, call)
+		if d.Observe != nil {
+			d.Observe(row.Name, time.Since(began))
+		}
+		if call.later {
+			return nil
+		}
+		c.settle() // an Async row that has its answer at once
+	}
+	switch {
+	case call.broken != nil:
+		return call.broken
+	case err != nil && ctx.Err() != nil:
+		return errEnded // the client is not told what can't be known
+	}
+	return d.answer(c, row, call, err)
+}
+
+// find returns the command of a line, or the error with which it is refused:
+// first a wrong form, then a wrong state. The row is nil for an unknown verb.
+func (d *Dialect[S]) find(c *Conn, text string, whole bool) (*Command[S], *Call, error) {
+	words := d.Table.words
+	call := &Call{conn: c}
+	row, rest, hasRest := d.Table.find(text)
+	switch {
+	case !whole:
+		return row, call, words.TooLong
+	case !ValidText(text) && row != nil:
+		return row, call, row.Malformed
+	case !ValidText(text):
+		return row, call, words.BadLine
+	case row == nil:
+		return row, call, words.Unknown
+	}
+	args, ok := row.parse(rest, hasRest)
+	switch {
+	case !ok:
+		return row, call, row.Malformed
+	case row.Needs == LoggedIn && !c.loggedIn:
+		return row, call, words.NotLoggedIn
+	case row.Needs == LoggedOut && c.loggedIn:
+		return row, call, words.LoggedIn
+	}
+	call.Args = args
+	return row, call, nil
+}
+
+// answer gives the one reply that a command gets.
+func (d *Dialect[S]) answer(c *Conn, row *Command[S], call *Call, err error) error {
+	if err != nil {
+		return d.refuse(c, row, call, err)
+	}
+	say := call.say
+	if say == "" {
+		say = row.Done
+	}
+	switch {
+	case call.rows != nil:
+		err = c.sendRows(call.count, call.rows)
+	case call.body != nil:
+		err = c.sendBytes(call.count, call.body)
+	case call.later:
+		c.out.append([]byte(okPrefix + string(say) + "\n"))
+	default:
+		c.reply(okPrefix, string(say))
+	}
+	if err == nil && row.Final {
+		c.clean = true
+		return errFinal
+	}
+	return err
+}
+
+func (d *Dialect[S]) refuse(c *Conn, row *Command[S], call *Call, err error) error {
+	say := d.word(c, row, err)
+	if say == NoAnswer {
+		c.cut(err)
+		return err
+	}
+	if call.later {
+		c.out.append([]byte(errPrefix + string(say) + "\n"))
+		return nil
+	}
+	c.reply(errPrefix, string(say))
+	if row != nil && row.Upload && !call.asked {
+		return errRefused
+	}
+	if c.errors++; !c.loggedIn && c.opt.MaxErrors > 0 && c.errors >= c.opt.MaxErrors {
+		c.info(c.words.TooMuch)
+		return errRefused
+	}
+	return nil
+}
+
+// word finds the words for an error. What nobody has foreseen is for the log.
+func (d *Dialect[S]) word(c *Conn, row *Command[S], err error) Refusal {
+	if row != nil {
+		if say, ok := row.Refuses.find(err); ok {
+			return say
+		}
+		if errors.Is(err, ErrMalformed) {
+			return row.Malformed
+		}
+	}
+	if say, ok := errors.AsType[Refusal](err); ok {
+		return say
+	}
+	c.log.Error("command failed", "command", row.Name, "err", err)
+	return d.Table.words.Internal
+}

@@ -1,0 +1,53 @@
+package line
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+var errStalled = errors.New("line: the client takes no bytes")
+
+// A guard is the connection below TLS. A write may take as long as the client
+// takes bytes; if it takes none for the stall time, the write fails. It sees
+// plain progress, which a deadline for a whole TLS record would not.
+type guard struct {
+	net.Conn
+	stall time.Duration // 0: no bound
+	// slots bounds how many handshakes are at work at once; it is nil
+	// afterwards. While a client is being waited for its slot is free, so
+	// that slow ones keep nobody out.
+	slots chan struct{}
+}
+
+func (g *guard) Read(b []byte) (int, error) {
+	if g.slots != nil {
+		<-g.slots
+		defer func() { g.slots <- struct{}{} }()
+	}
+	return g.Conn.Read(b)
+}
+
+func (g *guard) Write(b []byte) (int, error) {
+	if g.stall == 0 {
+		return g.Conn.Write(b)
+	}
+	done := 0
+	for {
+		if err := g.Conn.SetWriteDeadline(time.Now().Add(g.stall)); err != nil {
+			return done, err
+		}
+		n, err := g.Conn.Write(b[done:])
+		done += n
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return done, err
+		}
+		if n == 0 {
+			return done, errStalled
+		}
+	}
+}
+
+// SetWriteDeadline does nothing: Write sets its own.
+func (g *guard) SetWriteDeadline(time.Time) error { return nil }
