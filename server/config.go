@@ -1,0 +1,251 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// DefaultConfigPath is where an installed poskod keeps its configuration.
+const DefaultConfigPath = "/etc/posko/config.toml"
+
+// Config is the whole configuration. Each key is described in config.toml,
+// which a test holds equal to Defaults; a field tagged `apply:"restart"` is
+// read at the start alone, every other also at a reload.
+//
+// In durations and counts 0 means "no limit" unless config.toml says otherwise.
+type Config struct {
+	Listen   Listen   `toml:"listen"`
+	State    State    `toml:"state"`
+	TLS      TLS      `toml:"tls"`
+	Accounts Accounts `toml:"accounts"`
+	Login    Login    `toml:"login"`
+	Limits   Limits   `toml:"limits"`
+	Chat     Chat     `toml:"chat"`
+	Files    Files    `toml:"files"`
+	Log      Log      `toml:"log"`
+}
+
+// Listen is the table [listen]: addresses as "host:port", by protocol.
+type Listen struct {
+	Chat  []string `toml:"chat" apply:"restart"`
+	Files []string `toml:"files" apply:"restart"`
+}
+
+// State is the table [state].
+type State struct {
+	Dir string `toml:"dir" apply:"restart"` // "" = see StateDir
+}
+
+// The values of TLS.Mode.
+const (
+	ModeOwn   = "own"   // a certificate authority of posko's own
+	ModeFiles = "files" // the files Cert and Key
+)
+
+// TLS is the table [tls].
+type TLS struct {
+	Mode  string   `toml:"mode"`
+	Names []string `toml:"names"`
+	Cert  string   `toml:"cert"`
+	Key   string   `toml:"key"`
+}
+
+// Accounts is the table [accounts]. The hash settings are argon2id's.
+type Accounts struct {
+	Signup       bool `toml:"signup"`
+	MinPassword  int  `toml:"min_password"` // characters
+	HashMemory   Size `toml:"hash_memory" apply:"restart"`
+	HashTime     int  `toml:"hash_time" apply:"restart"`
+	HashThreads  int  `toml:"hash_threads" apply:"restart"`
+	HashParallel int  `toml:"hash_parallel" apply:"restart"` // 0 = one per processor
+}
+
+// Login is the table [login]: what a connection may do before it logs in, and
+// how many wrong passwords are checked within FailureWindow.
+type Login struct {
+	Timeout            Duration `toml:"timeout"`
+	FailuresPerPair    int      `toml:"failures_per_pair"` // per account and address
+	FailuresPerAddress int      `toml:"failures_per_address"`
+	FailureWindow      Duration `toml:"failure_window"`
+	MaxErrors          int      `toml:"max_errors"`
+	MaxLines           int      `toml:"max_lines"`
+	MaxBytes           Size     `toml:"max_bytes"`
+}
+
+// Limits is the table [limits].
+type Limits struct {
+	Connections      int      `toml:"connections"`
+	PerAddress       int      `toml:"per_address"`
+	PerAccount       int      `toml:"per_account"`
+	Handshakes       int      `toml:"handshakes"`
+	HandshakeTimeout Duration `toml:"handshake_timeout"` // at least 1s
+	Outbox           Size     `toml:"outbox"`            // per connection
+	WriteTimeout     Duration `toml:"write_timeout"`     // without any progress
+	Keepalive        Duration `toml:"keepalive"`
+	ShutdownGrace    Duration `toml:"shutdown_grace"` // 0 = close at once
+}
+
+// Chat is the table [chat].
+type Chat struct {
+	PrivateHistory bool `toml:"private_history"`
+}
+
+// Files is the table [files].
+type Files struct {
+	IdleTimeout Duration `toml:"idle_timeout"`
+	FreeReserve Size     `toml:"free_reserve"`
+}
+
+// The values of Log.Format.
+const (
+	FormatAuto = "auto" // what suits where the log goes
+	FormatText = "text"
+	FormatJSON = "json"
+)
+
+// Log is the table [log].
+type Log struct {
+	Level  slog.Level `toml:"level"`
+	Format string     `toml:"format" apply:"restart"`
+}
+
+// Defaults returns the configuration of an empty file. It is the caller's own,
+// slices and all.
+func Defaults() Config {
+	return Config{
+		Listen: Listen{Chat: []string{":7700"}, Files: []string{":7721"}},
+		TLS:    TLS{Mode: ModeOwn, Names: []string{}},
+		Accounts: Accounts{
+			MinPassword: 8,
+			HashMemory:  19 << 20,
+			HashTime:    2,
+			HashThreads: 1,
+		},
+		Login: Login{
+			Timeout:            Duration(30 * time.Second),
+			FailuresPerPair:    10,
+			FailuresPerAddress: 100,
+			FailureWindow:      Duration(5 * time.Minute),
+			MaxErrors:          10,
+			MaxLines:           64,
+			MaxBytes:           64 << 10,
+		},
+		Limits: Limits{
+			Connections:      20_000,
+			PerAddress:       512,
+			PerAccount:       64,
+			Handshakes:       64,
+			HandshakeTimeout: Duration(10 * time.Second),
+			Outbox:           1 << 20,
+			WriteTimeout:     Duration(10 * time.Second),
+			Keepalive:        Duration(time.Minute),
+			ShutdownGrace:    Duration(25 * time.Second),
+		},
+		Chat: Chat{PrivateHistory: true},
+		Files: Files{
+			IdleTimeout: Duration(15 * time.Minute),
+			FreeReserve: 1 << 30,
+		},
+		Log: Log{Level: slog.LevelInfo, Format: FormatAuto},
+	}
+}
+
+// A setting is one key of a Config and the field that holds it.
+type setting struct {
+	key     string // "table.name"
+	value   reflect.Value
+	restart bool // a reload doesn't apply it
+}
+
+// settings returns c's settings in the order of the file.
+func (c *Config) settings() []setting {
+	var all []setting
+	for table, tables := range reflect.ValueOf(c).Elem().Fields() {
+		for field, value := range tables.Fields() {
+			all = append(all, setting{
+				key:     table.Tag.Get("toml") + "." + field.Tag.Get("toml"),
+				value:   value,
+				restart: field.Tag.Get("apply") == "restart",
+			})
+		}
+	}
+	return all
+}
+
+// Changed returns the keys in which c differs from old and which only a restart
+// applies, in the order of the file.
+func (c Config) Changed(old Config) (restart []string) {
+	was := old.settings()
+	for i, s := range c.settings() {
+		if s.restart && !reflect.DeepEqual(s.value.Interface(), was[i].value.Interface()) {
+			restart = append(restart, s.key)
+		}
+	}
+	return restart
+}
+
+// LoadConfig reads, decodes and validates the file path, as DecodeConfig does.
+func LoadConfig(path string) (Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	return DecodeConfig(path, data)
+}
+
+// StateDir returns the state directory of a configuration that came from the
+// file configPath, "" for none. It is, from the first that is given: state.dir;
+// systemd's $STATE_DIRECTORY; /var/lib/posko, if the file is DefaultConfigPath;
+// $XDG_STATE_HOME/posko; $HOME/.local/state/posko. getenv is os.Getenv, outside
+// of tests.
+func StateDir(c Config, configPath string, getenv func(string) string) (string, error) {
+	if c.State.Dir != "" {
+		return c.State.Dir, nil
+	}
+	// systemd gives several directories, separated by colons, to a unit that
+	// names several in StateDirectory=; the first is the state's.
+	if first, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); first != "" {
+		return first, nil
+	}
+	if isDefault(configPath) {
+		return "/var/lib/posko", nil
+	}
+	// A relative path in $XDG_STATE_HOME is to be ignored, says the XDG Base
+	// Directory Specification.
+	if base := getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, "posko"), nil
+	}
+	if home := getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local/state/posko"), nil
+	}
+	return "", errors.New("no state directory: set state.dir, $STATE_DIRECTORY or $HOME")
+}
+
+// AdminSocket returns the path of the operator's socket, for the file
+// configPath ("" for none) and the state directory dir. It depends on nothing
+// else, so that the daemon and the commands agree on it whatever their
+// environment is.
+func AdminSocket(configPath, dir string) string {
+	if isDefault(configPath) {
+		return "/run/posko/admin.sock"
+	}
+	return filepath.Join(dir, "admin.sock")
+}
+
+func isDefault(configPath string) bool {
+	return configPath != "" && filepath.Clean(configPath) == DefaultConfigPath
+}
+
+// resolve makes the paths of c that are relative start at dir.
+func (c *Config) resolve(dir string) {
+	for _, path := range []*string{&c.State.Dir, &c.TLS.Cert, &c.TLS.Key} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+}
