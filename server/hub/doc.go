@@ -20,4 +20,8 @@ var (
 	ErrClosed    = errors.New("hub: stopped")
 	ErrFull      = errors.New("hub: no space left on the disk")
 	ErrSessions  = errors.New("hub: too many sessions of the account")
+
+	// ErrInDoubt means that a change may have been made or not. The hub takes
+	// no further ones.
+	ErrInDoubt = errors.New("hub: nobody knows whether the change was made")
 )

@@ -62,10 +62,12 @@ type StoredMember struct {
 	Joined  time.Time
 }
 
-// A Private is the conversation of two accounts, who may be the same.
-type Private struct {
-	ID   int64 // 0 if they have none yet
-	Last int64
+// A StoredPrivate is the conversation of two accounts, A <= B, as the store
+// knows it.
+type StoredPrivate struct {
+	ID   int64
+	A, B int64
+	Last int64 // the number of its last message
 }
 
 // A Record is one change that a round commits. It is one of the Record types
@@ -90,8 +92,6 @@ type RecordPrivate struct{ ID, A, B int64 }
 type RecordGroup struct {
 	ID       int64
 	Name     string
-	Key      string // lower-case, for finding it
-	Skeleton string // for telling that a name is taken
 	Password string // the hash
 	Time     time.Time
 }
@@ -155,11 +155,8 @@ type Store interface {
 	// LastIDs returns the greatest message ID and conversation ID ever given,
 	// also to what has been deleted since.
 	LastIDs(ctx context.Context) (message, conversation int64, err error)
-	// Private finds the conversation of two accounts, in either order.
-	Private(ctx context.Context, a, b int64) (Private, error)
-	// Privates lists the private conversations of an account, with their last
-	// numbers.
-	Privates(ctx context.Context, account int64) ([]Private, error)
+	// Privates returns every private conversation.
+	Privates(ctx context.Context) ([]StoredPrivate, error)
 	// AccountByName finds an account's ID and name by its lower-case name, for
 	// a history that is asked for by name. It returns ErrNoAccount.
 	AccountByName(ctx context.Context, key string) (Account, error)
@@ -170,9 +167,10 @@ type Store interface {
 	// already or the account no longer takes part in the conversation. It
 	// need not be durable on return.
 	SavePositions(ctx context.Context, account int64, positions map[int64]int64) error
-	// Commit makes all records durable in one transaction, in their order, or
-	// none of them. Where a RecordGroup's name is taken, nothing is changed by
-	// any of the records and the error is a *TakenError for it.
+	// Commit makes all records durable in one transaction, in their order. If
+	// it fails, none of them was done: with a *TakenError where a RecordGroup's
+	// name is taken, with ErrFull where the disk is full. Only after ErrInDoubt
+	// nobody can know.
 	Commit(ctx context.Context, records []Record) error
 	// History returns one page of messages.
 	History(ctx context.Context, page Page) ([]Message, error)

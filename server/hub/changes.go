@@ -1,0 +1,121 @@
+package hub
+
+import "time"
+
+// privateMessage is a message to one account.
+type privateMessage struct {
+	from     Account
+	to, text string
+
+	recipient int64
+	talk      *conversation // nil if private messages are not kept
+	said      Message
+}
+
+// Send hands in a private message. done gets ErrOffline if there is no such
+// account, or if it has no session that is told events.
+func (s *Session) Send(to, text string, done func(error)) {
+	s.hub.hand(&privateMessage{from: s.at.Account, to: to, text: text}, s, text, done)
+}
+
+func (m *privateMessage) plan(r *round) error {
+	p := r.h.byName[key(m.to)]
+	switch {
+	case r.deleted[m.from.ID]:
+		return ErrNoAccount
+	case p == nil || p.listening == 0 || p.deleted || r.deleted[p.account.ID]:
+		return ErrOffline
+	}
+	m.recipient = p.account.ID
+	if r.h.settings.Load().PrivateHistory {
+		m.talk = r.private(pairOf(m.from.ID, m.recipient))
+		m.said = r.message(m.talk, m.from, m.text)
+	} else {
+		m.said = Message{Time: r.now, Kind: Text, From: m.from, Text: m.text}
+	}
+	m.said.To = p.account.Name
+	return nil
+}
+
+func (m *privateMessage) apply(r *round) {
+	e := &Event{What: SaidPrivately, Message: m.said, recipient: m.recipient}
+	if m.talk != nil {
+		p := pairOf(m.from.ID, m.recipient)
+		if r.h.privates[p] == nil {
+			r.h.addPrivate(p, m.talk)
+		}
+		m.talk.last = m.said.Number
+	}
+	r.answer(nil)
+	r.tell(m.from.ID, e, m.talk)
+	if m.recipient != m.from.ID {
+		r.tell(m.recipient, e, m.talk)
+	}
+}
+
+// groupMessage is a message to the members of a group.
+type groupMessage struct {
+	from       Account
+	name, text string
+
+	group *group
+	to    members
+	said  Message
+}
+
+// SendGroup hands in a message to a group. done gets ErrNoGroup or ErrNotMember.
+func (s *Session) SendGroup(group, text string, done func(error)) {
+	s.hub.hand(&groupMessage{from: s.at.Account, name: group, text: text}, s, text, done)
+}
+
+func (m *groupMessage) plan(r *round) (err error) {
+	if m.group, err = r.group(m.name); err != nil {
+		return err
+	}
+	if _, ok := r.of(m.group)[m.from.ID]; !ok {
+		return ErrNotMember
+	}
+	m.to = r.keep(m.group)
+	m.said = r.message(&m.group.conversation, m.from, m.text)
+	m.said.Group = m.group.name
+	return nil
+}
+
+func (m *groupMessage) apply(r *round) {
+	m.group.last = m.said.Number
+	r.answer(nil)
+	e := &Event{What: SaidInGroup, Message: m.said}
+	for id := range m.to {
+		r.tell(id, e, &m.group.conversation)
+	}
+}
+
+// broadcast is a message to everybody who is connected. It is not kept.
+type broadcast struct {
+	from Account
+	text string
+	now  time.Time
+}
+
+// Broadcast hands in a message to everybody who is connected. done gets
+// ErrDenied unless the account is an administrator.
+func (s *Session) Broadcast(text string, done func(error)) {
+	s.hub.hand(&broadcast{from: s.at.Account, text: text}, s, text, done)
+}
+
+func (b *broadcast) plan(r *round) error {
+	p := r.h.people[b.from.ID]
+	if p == nil || !p.account.Admin || r.deleted[b.from.ID] {
+		return ErrDenied
+	}
+	b.now = r.now
+	return nil
+}
+
+func (b *broadcast) apply(r *round) {
+	r.answer(nil)
+	e := &Event{What: SaidToAll, Message: Message{Time: b.now, From: b.from, Text: b.text}}
+	for id := range r.h.people {
+		r.tell(id, e, nil)
+	}
+}

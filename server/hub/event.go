@@ -1,0 +1,48 @@
+package hub
+
+// What says what has happened.
+type What int
+
+// The events.
+const (
+	SaidPrivately What = iota
+	SaidInGroup
+	SaidToAll
+	Joined
+	Left
+	Dropped // the group
+)
+
+// An Event is something that those concerned are told. A front words it.
+type Event struct {
+	What    What
+	Message // From, Group, To, Text; Number and Time of what is stored
+
+	recipient int64 // of what is said privately
+	wordings  []wording
+}
+
+// A Front words events for one kind of connection. It is compared by address.
+type Front struct {
+	// Word returns whole lines, or nothing for an event of which this kind of
+	// connection is not told.
+	Word func(*Event) []byte
+}
+
+type wording struct {
+	front *Front
+	text  []byte
+}
+
+// wordsFor returns the event as the front words it. All sessions of a front
+// share the same bytes.
+func (e *Event) wordsFor(f *Front) []byte {
+	for _, w := range e.wordings {
+		if w.front == f {
+			return w.text
+		}
+	}
+	text := f.Word(e)
+	e.wordings = append(e.wordings, wording{f, text})
+	return text
+}

@@ -1,0 +1,174 @@
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are the settings of a hub.
+type Options struct {
+	Store Store
+	Log   *slog.Logger
+	// Fail is called once if the store can't say whether it has kept what it
+	// was given. The hub refuses everything from then on; the process should
+	// end and start again from what is on disk. It may be nil.
+	Fail func(error)
+	Settings
+}
+
+// Settings are those Options that may change while the hub runs.
+type Settings struct {
+	// PrivateHistory keeps private messages. Without it they are only
+	// delivered.
+	PrivateHistory bool
+	// Sessions is how many sessions, of any protocol, one account may have; 0
+	// means no bound.
+	Sessions int
+}
+
+// A Hub connects accounts. All of its methods may be called from any goroutine.
+//
+// mu guards the state; the round's goroutine alone changes groups and
+// conversations. Outboxes are appended to under mu, so they must neither wait
+// nor call the hub.
+type Hub struct {
+	store    Store
+	log      *slog.Logger
+	fail     func(error)
+	settings atomic.Pointer[Settings]
+	rounds   queue
+	ended    chan struct{} // the last round is over
+
+	mu       sync.Mutex
+	people   map[int64]*person // accounts that have a session
+	byName   map[string]*person
+	groups   map[int64]*group
+	named    map[string]*group
+	privates map[pair]*conversation
+	partners map[int64][]*conversation // the private ones of an account
+
+	// Of the round's goroutine.
+	lastMessage, lastConversation int64
+}
+
+// A conversation is where messages are numbered.
+type conversation struct {
+	id   int64
+	last int64 // the number of the last message that was delivered
+}
+
+// A pair names a private conversation: a <= b.
+type pair struct{ a, b int64 }
+
+func pairOf(a, b int64) pair { return pair{min(a, b), max(a, b)} }
+
+// A group is a conversation with members.
+type group struct {
+	conversation
+	name    string
+	created time.Time
+	members members // replaced, never changed
+}
+
+type members map[int64]StoredMember
+
+// key is the form in which names are looked up. They are ASCII.
+func key(name string) string { return strings.ToLower(name) }
+
+// New loads what lasts and starts the rounds. Close ends them.
+func New(ctx context.Context, opt Options) (*Hub, error) {
+	h := &Hub{
+		store: opt.Store, log: opt.Log, fail: opt.Fail,
+		ended:  make(chan struct{}),
+		people: map[int64]*person{}, byName: map[string]*person{},
+		groups: map[int64]*group{}, named: map[string]*group{},
+		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
+	}
+	h.rounds.init()
+	h.Configure(opt.Settings)
+	groups, err := h.store.Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		set := make(members, len(g.Members))
+		for _, m := range g.Members {
+			set[m.Account.ID] = m
+		}
+		h.addGroup(&group{conversation{g.ID, g.Last}, g.Name, g.Created, set})
+	}
+	privates, err := h.store.Privates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range privates {
+		h.addPrivate(pair{p.A, p.B}, &conversation{p.ID, p.Last})
+	}
+	if h.lastMessage, h.lastConversation, err = h.store.LastIDs(ctx); err != nil {
+		return nil, err
+	}
+	go h.run(context.WithoutCancel(ctx))
+	return h, nil
+}
+
+// Configure changes the settings.
+func (h *Hub) Configure(s Settings) { h.settings.Store(&s) }
+
+// Close takes no further changes, waits until those that were handed in are
+// done, and keeps the read positions of whoever is still connected.
+func (h *Hub) Close() {
+	h.rounds.close()
+	<-h.ended
+	h.mu.Lock()
+	saves := make(map[int64]map[int64]int64, len(h.people))
+	for id, p := range h.people {
+		saves[id] = p.changed()
+	}
+	h.mu.Unlock()
+	for id, positions := range saves {
+		h.save(id, positions)
+	}
+}
+
+func (h *Hub) addGroup(g *group) {
+	h.groups[g.id] = g
+	h.named[key(g.name)] = g
+}
+
+func (h *Hub) addPrivate(p pair, c *conversation) {
+	h.privates[p] = c
+	h.partners[p.a] = append(h.partners[p.a], c)
+	if p.a != p.b {
+		h.partners[p.b] = append(h.partners[p.b], c)
+	}
+}
+
+// SetAdmin tells the sessions of an account whether it may broadcast.
+func (h *Hub) SetAdmin(account int64, admin bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p := h.people[account]; p != nil {
+		p.account.Admin = admin
+	}
+}
+
+// End ends the sessions of an account, except one that may be nil.
+func (h *Hub) End(account int64, except *Session, why Reason) {
+	h.mu.Lock()
+	var ending []*Session
+	if p := h.people[account]; p != nil {
+		for _, s := range p.sessions {
+			if s != except {
+				ending = append(ending, s)
+			}
+		}
+	}
+	h.mu.Unlock()
+	for _, s := range ending {
+		s.at.End(why)
+	}
+}

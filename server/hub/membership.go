@@ -1,0 +1,290 @@
+package hub
+
+import "time"
+
+// createGroup makes a group that its owner belongs to.
+type createGroup struct {
+	name, password string
+	owner          Account
+	group          *group
+	set            members
+}
+
+// CreateGroup makes a group. The password is its hash. It returns ErrNameTaken
+// if an account or a group has that name or one that looks like it.
+func (h *Hub) CreateGroup(name, password string, owner Account) error {
+	return h.do(&createGroup{name: name, password: password, owner: owner}, nil)
+}
+
+func (c *createGroup) plan(r *round) error {
+	if _, err := r.group(c.name); err == nil {
+		return ErrNameTaken
+	}
+	if r.deleted[c.owner.ID] {
+		return ErrNoAccount
+	}
+	c.group = &group{name: c.name, created: r.now}
+	c.group.id = r.nextConversation()
+	r.made[key(c.name)] = c.group
+	r.records = append(r.records, RecordGroup{ID: c.group.id, Name: c.name, Password: c.password, Time: r.now})
+	r.join(c.group, c.owner, Owner)
+	c.set = r.keep(c.group)
+	return nil
+}
+
+func (c *createGroup) apply(r *round) {
+	c.group.members = c.set
+	r.h.addGroup(c.group)
+}
+
+// join adds a member to a group of the round, or gives one another role.
+func (r *round) join(g *group, who Account, role Role) {
+	set := r.change(g)
+	m, already := set[who.ID]
+	if !already {
+		m = StoredMember{Account: who, Joined: r.now}
+	}
+	m.Role = role
+	set[who.ID] = m
+	position, planned := r.numbers[&g.conversation]
+	if !planned {
+		position = g.last
+	}
+	r.records = append(r.records, RecordJoin{
+		Group: g.id, Account: who.ID, Role: role, Time: m.Joined, Position: position,
+	})
+}
+
+// leave removes a member from a group of the round. An owner who leaves is
+// followed by the longest-serving operator, else by the longest-serving member.
+func (r *round) leave(g *group, account int64) {
+	set := r.change(g)
+	left := set[account]
+	delete(set, account)
+	r.records = append(r.records, RecordLeave{Group: g.id, Account: account})
+	if left.Role != Owner {
+		return
+	}
+	var heir StoredMember
+	for _, m := range set {
+		if heir.Role < m.Role || heir.Role == m.Role && m.before(heir) {
+			heir = m
+		}
+	}
+	if heir.Role != 0 {
+		r.join(g, heir.Account, Owner)
+	}
+}
+
+func (m StoredMember) before(other StoredMember) bool {
+	if m.Joined.Equal(other.Joined) {
+		return m.Account.ID < other.Account.ID
+	}
+	return m.Joined.Before(other.Joined)
+}
+
+// join is an account's coming to a group.
+type join struct {
+	name     string
+	who      Account
+	group    *group
+	set      members
+	position int64
+}
+
+// Join makes an account a member of a group, whose password has been checked.
+// from is the session that asked for it, or nil. It returns ErrNoGroup or
+// ErrMember. The first member of an empty group becomes its owner.
+func (h *Hub) Join(name string, who Account, from *Session) error {
+	return h.do(&join{name: name, who: who}, from)
+}
+
+func (j *join) plan(r *round) (err error) {
+	if j.group, err = r.group(j.name); err != nil {
+		return err
+	}
+	set := r.of(j.group)
+	if _, ok := set[j.who.ID]; ok {
+		return ErrMember
+	}
+	if r.deleted[j.who.ID] {
+		return ErrNoAccount
+	}
+	role := Member
+	if len(set) == 0 {
+		role = Owner
+	}
+	r.join(j.group, j.who, role)
+	j.set = r.keep(j.group)
+	return nil
+}
+
+func (j *join) apply(r *round) {
+	j.group.members = j.set
+	if p := r.h.people[j.who.ID]; p != nil {
+		p.read[j.group.id] = j.group.last
+	}
+	r.answer(nil)
+	r.announce(j.group, Joined, j.who)
+}
+
+// announce tells the members of a group what happened in it.
+func (r *round) announce(g *group, what What, who Account) {
+	e := &Event{What: what, Message: Message{Time: r.now, From: who, Group: g.name}}
+	for id := range g.members {
+		r.tell(id, e, nil)
+	}
+}
+
+// leave is an account's going.
+type leave struct {
+	name  string
+	who   Account
+	group *group
+	set   members
+}
+
+// Leave ends the membership of an account. It returns ErrNoGroup or
+// ErrNotMember. from is the session that asked for it, or nil.
+func (h *Hub) Leave(name string, who Account, from *Session) error {
+	return h.do(&leave{name: name, who: who}, from)
+}
+
+func (l *leave) plan(r *round) (err error) {
+	if l.group, err = r.group(l.name); err != nil {
+		return err
+	}
+	if _, ok := r.of(l.group)[l.who.ID]; !ok {
+		return ErrNotMember
+	}
+	r.leave(l.group, l.who.ID)
+	l.set = r.keep(l.group)
+	return nil
+}
+
+func (l *leave) apply(r *round) {
+	r.answer(nil)
+	r.left(l.group, l.set, l.who)
+}
+
+// left makes it visible that an account is no longer in a group.
+func (r *round) left(g *group, set members, who Account) {
+	g.members = set
+	if p := r.h.people[who.ID]; p != nil {
+		p.forget(g.id)
+	}
+	r.announce(g, Left, who)
+}
+
+// forget drops what the account's sessions know of a conversation.
+func (p *person) forget(conversation int64) {
+	delete(p.read, conversation)
+	delete(p.dirty, conversation)
+	for _, s := range p.sessions {
+		for i, part := range s.sent {
+			if part.conversation == conversation {
+				s.sent = append(s.sent[:i], s.sent[i+1:]...)
+				break
+			}
+		}
+	}
+}
+
+// dropGroup is a group's end.
+type dropGroup struct {
+	name  string
+	group *group
+}
+
+// DropGroup ends a group; its name is free at once. It returns ErrNoGroup.
+func (h *Hub) DropGroup(name string) error { return h.do(&dropGroup{name: name}, nil) }
+
+func (d *dropGroup) plan(r *round) (err error) {
+	if d.group, err = r.group(d.name); err != nil {
+		return err
+	}
+	r.dropped[d.group] = true
+	r.records = append(r.records, RecordDropGroup{Group: d.group.id, Time: r.now})
+	return nil
+}
+
+func (d *dropGroup) apply(r *round) {
+	r.announce(d.group, Dropped, Account{})
+	delete(r.h.groups, d.group.id)
+	if name := key(d.group.name); r.h.named[name] == d.group {
+		delete(r.h.named, name)
+	}
+}
+
+// deleteAccount is an account's end.
+type deleteAccount struct {
+	who     Account
+	parting []parting
+}
+
+// A parting is a group that the account was in.
+type parting struct {
+	group *group
+	set   members
+}
+
+// DeleteAccount deletes an account: its memberships end and its name is free.
+// Afterwards its sessions are ended. What it wrote stays.
+func (h *Hub) DeleteAccount(who Account) error {
+	if err := h.do(&deleteAccount{who: who}, nil); err != nil {
+		return err
+	}
+	h.End(who.ID, nil, AccountDeleted)
+	return nil
+}
+
+func (d *deleteAccount) plan(r *round) error {
+	d.parting = nil
+	id := d.who.ID
+	if r.deleted[id] {
+		return ErrNoAccount
+	}
+	for _, g := range r.allGroups() {
+		if _, ok := r.of(g)[id]; ok {
+			r.leave(g, id)
+			d.parting = append(d.parting, parting{g, r.keep(g)})
+		}
+	}
+	r.deleted[id] = true
+	r.records = append(r.records, RecordDeleteAccount{Account: id, Time: r.now})
+	return nil
+}
+
+// allGroups are the groups at this place.
+func (r *round) allGroups() []*group {
+	var all []*group
+	for _, g := range r.h.groups {
+		if !r.dropped[g] {
+			all = append(all, g)
+		}
+	}
+	for _, g := range r.made {
+		if !r.dropped[g] {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+func (d *deleteAccount) apply(r *round) {
+	if p := r.h.people[d.who.ID]; p != nil {
+		p.deleted = true
+		delete(r.h.byName, key(p.account.Name))
+	}
+	for _, part := range d.parting {
+		r.left(part.group, part.set, d.who)
+	}
+}
+
+// A Membership is a member of a group, as it is shown.
+type Membership struct {
+	Account Account
+	Role    Role
+	Joined  time.Time
+	Online  bool
+}

@@ -1,0 +1,227 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+)
+
+// A GroupInfo is what may be shown of a group.
+type GroupInfo struct {
+	ID      int64
+	Name    string
+	Created time.Time
+	Members int
+	Last    int64 // the number of its last message
+	Unread  int64 // by the account that asks
+}
+
+func (g *group) info() GroupInfo {
+	return GroupInfo{ID: g.id, Name: g.name, Created: g.created, Members: len(g.members), Last: g.last}
+}
+
+// byNames orders without regard to letter case.
+func byNames(a, b string) int { return cmp.Compare(key(a), key(b)) }
+
+// Group finds a group by its name, or returns ErrNoGroup.
+func (h *Hub) Group(name string) (GroupInfo, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g := h.named[key(name)]
+	if g == nil {
+		return GroupInfo{}, ErrNoGroup
+	}
+	return g.info(), nil
+}
+
+// Groups lists all groups by name.
+func (h *Hub) Groups() []GroupInfo {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]GroupInfo, 0, len(h.groups))
+	for _, g := range h.groups {
+		all = append(all, g.info())
+	}
+	slices.SortFunc(all, func(a, b GroupInfo) int { return byNames(a.Name, b.Name) })
+	return all
+}
+
+// Members lists the members of a group, by name, or returns ErrNoGroup.
+func (h *Hub) Members(name string) ([]Membership, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g := h.named[key(name)]
+	if g == nil {
+		return nil, ErrNoGroup
+	}
+	all := make([]Membership, 0, len(g.members))
+	for id, m := range g.members {
+		all = append(all, Membership{m.Account, m.Role, m.Joined, h.online(id)})
+	}
+	slices.SortFunc(all, func(a, b Membership) int { return byNames(a.Account.Name, b.Account.Name) })
+	return all, nil
+}
+
+// online says whether an account can be told something. mu is held.
+func (h *Hub) online(account int64) bool {
+	p := h.people[account]
+	return p != nil && p.listening > 0
+}
+
+// Online lists the names of the accounts that can be told something.
+func (h *Hub) Online() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var names []string
+	for _, p := range h.people {
+		if p.listening > 0 {
+			names = append(names, p.account.Name)
+		}
+	}
+	slices.SortFunc(names, byNames)
+	return names
+}
+
+// member finds a group that the session's account belongs to. It returns
+// ErrNoGroup or ErrNotMember. mu is held.
+func (s *Session) member(name string) (*group, error) {
+	g := s.hub.named[key(name)]
+	if g == nil {
+		return nil, ErrNoGroup
+	}
+	if _, ok := g.members[s.at.Account.ID]; !ok {
+		return nil, ErrNotMember
+	}
+	return g, nil
+}
+
+// Member returns nil if the session's account belongs to the group, else
+// ErrNoGroup or ErrNotMember.
+func (s *Session) Member(group string) error {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	_, err := s.member(group)
+	return err
+}
+
+// Groups lists the groups that the session's account belongs to, by name.
+func (s *Session) Groups() []GroupInfo {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	var all []GroupInfo
+	for _, g := range s.hub.groups {
+		if _, ok := g.members[s.at.Account.ID]; ok {
+			info := g.info()
+			info.Unread = g.last - s.person.top(g.id)
+			all = append(all, info)
+		}
+	}
+	slices.SortFunc(all, func(a, b GroupInfo) int { return byNames(a.Name, b.Name) })
+	return all
+}
+
+// unreadPage is how many messages Check reads at a time.
+const unreadPage = 200
+
+// Check gives the messages that the account's sessions have not been sent yet,
+// oldest first over all conversations, and counts them as sent to this one. They
+// are read from the store while they are taken.
+func (s *Session) Check(ctx context.Context) (n int, messages iter.Seq2[Message, error]) {
+	spans := s.unread()
+	for _, span := range spans {
+		n += int(span.Last - span.After)
+	}
+	return n, func(yield func(Message, error) bool) {
+		for left, after := n, int64(0); left > 0; {
+			page, err := s.hub.store.Unread(ctx, spans, after, min(left, unreadPage))
+			if err == nil && len(page) == 0 {
+				err = errMissing
+			}
+			if err != nil {
+				yield(Message{}, err)
+				return
+			}
+			for _, m := range page {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			left -= len(page)
+			after = page[len(page)-1].ID
+		}
+	}
+}
+
+var errMissing = errors.New("hub: unread messages are missing from the store")
+
+// unread returns what was not sent to the account's sessions, and counts it as
+// sent to this one.
+func (s *Session) unread() []Span {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var spans []Span
+	add := func(c *conversation) {
+		if top := s.person.top(c.id); top < c.last {
+			spans = append(spans, Span{c.id, top, c.last})
+			s.sentTo(c.id, top, c.last, 0)
+		}
+	}
+	for _, g := range h.groups {
+		if _, ok := g.members[s.at.Account.ID]; ok {
+			add(&g.conversation)
+		}
+	}
+	for _, c := range h.partners[s.at.Account.ID] {
+		add(c)
+	}
+	return spans
+}
+
+// Past returns one page of the history of a group that the account belongs to,
+// or of its conversation with another account; without a name, of all of its
+// conversations. It returns ErrNoGroup if nothing has that name, or
+// ErrNotMember. The page's Conversation and Of are set here.
+func (s *Session) Past(ctx context.Context, name string, page Page) ([]Message, error) {
+	if name == "" {
+		page.Of = s.at.Account.ID
+		return s.hub.store.History(ctx, page)
+	}
+	id, err := s.conversation(ctx, name)
+	if err != nil || id == 0 {
+		return nil, err
+	}
+	page.Conversation = id
+	return s.hub.store.History(ctx, page)
+}
+
+// conversation finds what a name stands for; 0 if two accounts have never
+// talked.
+func (s *Session) conversation(ctx context.Context, name string) (int64, error) {
+	h := s.hub
+	h.mu.Lock()
+	g, err := s.member(name)
+	h.mu.Unlock()
+	if err == nil {
+		return g.id, nil
+	}
+	if !errors.Is(err, ErrNoGroup) {
+		return 0, err
+	}
+	other, err := h.store.AccountByName(ctx, key(name))
+	if errors.Is(err, ErrNoAccount) {
+		return 0, ErrNoGroup
+	}
+	if err != nil {
+		return 0, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.privates[pairOf(s.at.Account.ID, other.ID)]; c != nil {
+		return c.id, nil
+	}
+	return 0, nil
+}

@@ -1,0 +1,108 @@
+package hub
+
+import "sync"
+
+// Bounds of a round. A round that is larger gains nothing and makes everybody
+// wait for its end.
+const (
+	roundChanges = 1000
+	roundBytes   = 1 << 20
+	sessionShare = 64 // changes of one session in one round
+	// queueBytes bounds what waits for a round; who hands in more waits.
+	queueBytes = 16 << 20
+	// changeCost is what a change weighs beside its text, in bytes.
+	changeCost = 256
+)
+
+// A handed change waits for its place in the order of all.
+type handed struct {
+	change change
+	from   *Session // nil for an operator
+	size   int
+	done   func(error)
+	err    error
+}
+
+// A queue holds the changes that the next rounds will take.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*handed
+	bytes   int
+	round   int
+	closed  bool
+	filled  sync.Cond // something waits, or the queue is closed
+	taken   sync.Cond // there is room
+}
+
+func (q *queue) init() { q.filled.L, q.taken.L = &q.mu, &q.mu }
+
+// hand puts a change behind all others, as soon as there is room. done is called
+// with its result, exactly once, and must neither wait nor call the hub.
+func (h *Hub) hand(c change, from *Session, text string, done func(error)) {
+	q := &h.rounds
+	size := len(text) + changeCost
+	q.mu.Lock()
+	for !q.closed && q.bytes > queueBytes {
+		q.taken.Wait()
+	}
+	if q.closed {
+		q.mu.Unlock()
+		done(ErrClosed)
+		return
+	}
+	q.waiting = append(q.waiting, &handed{change: c, from: from, size: size, done: done})
+	q.bytes += size
+	q.mu.Unlock()
+	q.filled.Signal()
+}
+
+// do hands in a change and waits for its result.
+func (h *Hub) do(c change, from *Session) error {
+	done := make(chan error, 1)
+	h.hand(c, from, "", func(err error) { done <- err })
+	return <-done
+}
+
+// take waits for changes and returns a round of them, in order; nil when the
+// queue is closed and empty. A session that hands in more than its share leaves
+// room for others, its own changes staying in order.
+func (q *queue) take() []*handed {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) == 0 && !q.closed {
+		q.filled.Wait()
+	}
+	q.round++
+	var round, left []*handed
+	size := 0
+	for i, c := range q.waiting {
+		if len(round) == roundChanges || size > roundBytes {
+			left = append(left, q.waiting[i:]...)
+			break
+		}
+		if s := c.from; s != nil {
+			if s.round != q.round {
+				s.round, s.share = q.round, 0
+			}
+			if s.share == sessionShare {
+				left = append(left, c)
+				continue
+			}
+			s.share++
+		}
+		round = append(round, c)
+		size += c.size
+	}
+	q.waiting = left
+	q.bytes -= size
+	q.taken.Broadcast()
+	return round
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.filled.Broadcast()
+	q.taken.Broadcast()
+}

@@ -1,0 +1,265 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+)
+
+// A change is something that takes its place in the order of all: a message, a
+// member who comes or goes.
+type change interface {
+	// plan checks the change at its place in the round, where all earlier ones
+	// are done, and notes what it commits. It must change nothing but the round.
+	plan(r *round) error
+	// apply makes a committed change visible and tells whoever is concerned.
+	apply(r *round)
+}
+
+// A round is a number of changes that are committed together: that is what
+// makes each of them durable at a small cost. mu is held while it plans and
+// applies, not while it commits.
+type round struct {
+	h       *Hub
+	now     time.Time
+	records []Record
+
+	// The state at the place of the change that is being planned, where it
+	// differs from the hub's.
+	members  map[*group]members
+	shared   map[*group]bool // a change refers to this set: copy it before changing it
+	made     map[string]*group
+	opened   map[pair]*conversation
+	numbers  map[*conversation]int64
+	deleted  map[int64]bool
+	dropped  map[*group]bool
+	messages int64 // given numbers
+	convs    int64 // given ids
+
+	from    *Session // whose change is being applied
+	done    func(error)
+	touched map[Outbox]struct{}
+}
+
+// run is the round's goroutine.
+func (h *Hub) run(ctx context.Context) {
+	defer close(h.ended)
+	for {
+		changes := h.rounds.take()
+		if changes == nil {
+			return
+		}
+		r := h.commit(ctx, changes)
+		h.mu.Lock()
+		for _, c := range changes {
+			r.finish(c)
+		}
+		h.mu.Unlock()
+		for out := range r.touched {
+			out.Flush()
+		}
+	}
+}
+
+// commit plans the changes and makes those durable that nothing speaks
+// against. Afterwards each one has its result.
+func (h *Hub) commit(ctx context.Context, changes []*handed) *round {
+	for {
+		r := h.plan(changes)
+		if len(r.records) == 0 {
+			return r
+		}
+		err := h.store.Commit(ctx, r.records)
+		if err == nil {
+			h.lastMessage += r.messages
+			h.lastConversation += r.convs
+			return r
+		}
+		if taken, ok := errors.AsType[*TakenError](err); ok && refuseTaken(changes, taken.Group) {
+			continue // the others may be committed without it
+		}
+		for _, c := range changes {
+			if c.err == nil {
+				c.err = err
+			}
+		}
+		h.log.Error("round not committed", "changes", len(changes), "err", err)
+		if errors.Is(err, ErrInDoubt) {
+			h.rounds.close()
+			if h.fail != nil {
+				h.fail(err)
+			}
+		}
+		return r
+	}
+}
+
+// refuseTaken gives the change that makes a group its refusal.
+func refuseTaken(changes []*handed, id int64) bool {
+	for _, c := range changes {
+		if made, ok := c.change.(*createGroup); ok && c.err == nil && made.group.id == id {
+			c.err = ErrNameTaken
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Hub) plan(changes []*handed) *round {
+	r := &round{
+		h: h, now: time.Now().UTC().Truncate(time.Millisecond),
+		members: map[*group]members{}, shared: map[*group]bool{},
+		made: map[string]*group{}, opened: map[pair]*conversation{},
+		numbers: map[*conversation]int64{},
+		deleted: map[int64]bool{}, dropped: map[*group]bool{},
+		touched: map[Outbox]struct{}{},
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range changes {
+		if c.err == nil {
+			r.from = c.from
+			c.err = c.change.plan(r)
+		}
+	}
+	return r
+}
+
+// finish applies a committed change and answers it.
+func (r *round) finish(c *handed) {
+	r.from, r.done = c.from, c.done
+	if c.err == nil {
+		c.change.apply(r)
+	}
+	r.answer(c.err)
+}
+
+// answer gives the change that is being applied its result; apply calls it
+// itself where an event must follow the answer.
+func (r *round) answer(err error) {
+	if r.done == nil {
+		return
+	}
+	r.done(err)
+	r.done = nil
+	if r.from != nil && r.from.at.Out != nil {
+		r.touched[r.from.at.Out] = struct{}{}
+	}
+}
+
+// group finds a group at this place.
+func (r *round) group(name string) (*group, error) {
+	g := r.made[key(name)]
+	if g == nil {
+		g = r.h.named[key(name)]
+	}
+	if g == nil || r.dropped[g] {
+		return nil, ErrNoGroup
+	}
+	return g, nil
+}
+
+// of returns the members of a group at this place, for reading.
+func (r *round) of(g *group) members {
+	if set, ok := r.members[g]; ok {
+		return set
+	}
+	return g.members
+}
+
+// keep returns them for a change that will be applied later.
+func (r *round) keep(g *group) members {
+	r.shared[g] = true
+	return r.of(g)
+}
+
+// change returns them for changing.
+func (r *round) change(g *group) members {
+	set, planned := r.members[g]
+	if !planned || r.shared[g] {
+		set = maps.Clone(r.of(g))
+		if set == nil {
+			set = members{}
+		}
+		r.members[g], r.shared[g] = set, false
+	}
+	return set
+}
+
+// private finds or opens the conversation of two accounts.
+func (r *round) private(p pair) *conversation {
+	if c := r.h.privates[p]; c != nil {
+		return c
+	}
+	c := r.opened[p]
+	if c == nil {
+		c = &conversation{id: r.nextConversation()}
+		r.opened[p] = c
+		r.records = append(r.records, RecordPrivate{ID: c.id, A: p.a, B: p.b})
+	}
+	return c
+}
+
+func (r *round) nextConversation() int64 {
+	r.convs++
+	return r.h.lastConversation + r.convs
+}
+
+// message numbers a message and has it kept.
+func (r *round) message(c *conversation, from Account, text string) Message {
+	number, planned := r.numbers[c]
+	if !planned {
+		number = c.last
+	}
+	number++
+	r.numbers[c] = number
+	r.messages++
+	m := Message{
+		ID: r.h.lastMessage + r.messages, Conversation: c.id, Number: number,
+		Time: r.now, Kind: Text, From: from, Text: text,
+	}
+	r.records = append(r.records, RecordMessage{
+		ID: m.ID, Conversation: c.id, Number: number,
+		Time: m.Time, Kind: Text, From: from.ID, Text: text,
+	})
+	return m
+}
+
+// tell gives an event to the sessions of an account. For a message of a
+// conversation, n is its number; it moves what the account was sent, unless
+// something older is unread.
+func (r *round) tell(account int64, e *Event, c *conversation) {
+	p := r.h.people[account]
+	if p == nil {
+		return
+	}
+	inOrder := c != nil && p.top(c.id) == e.Number-1
+	for _, s := range p.sessions {
+		if s.at.Front == nil {
+			continue
+		}
+		end := int64(0)
+		if s != r.from || e.toSelf() {
+			if end = r.send(s, e); end == 0 {
+				continue
+			}
+		}
+		if inOrder {
+			s.sentTo(c.id, e.Number-1, e.Number, end)
+		}
+	}
+}
+
+// toSelf says whether the event is for the very session that caused it, too.
+func (e *Event) toSelf() bool { return e.What == SaidPrivately && e.From.ID == e.recipient }
+
+// send appends an event to a session's outbox.
+func (r *round) send(s *Session, e *Event) (end int64) {
+	text := e.wordsFor(s.at.Front)
+	if len(text) == 0 {
+		return 0
+	}
+	r.touched[s.at.Out] = struct{}{}
+	return s.at.Out.Append(text)
+}
