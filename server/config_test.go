@@ -282,6 +282,29 @@ files.free_reserve: must be at least 0, is -1`
 	}
 }
 
+func TestDNSName(t *testing.T) {
+	label63 := strings.Repeat("a", 63)
+	name253 := strings.Repeat(label63+".", 3) + strings.Repeat("b", 61)
+	for name, want := range map[string]bool{
+		"localhost":       true,
+		"Chat-1.example":  true,
+		"xn--4ca.example": true,
+		"1.example":       true,
+		label63:           true,
+		label63 + "a":     false,
+		name253:           true,
+		name253 + "b":     false,
+		"example.":        false,
+		"a-.example":      false,
+		"a_b.example":     false,
+		"10.0.0.256":      false,
+	} {
+		if got := isDNSName(name); got != want {
+			t.Errorf("%q: %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestLoadConfig(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.toml")
 	if _, err := LoadConfig(path); !os.IsNotExist(err) {
