@@ -46,9 +46,7 @@ func tighten(name string, log *slog.Logger) error {
 // temporary file is removed by the next call.
 func writeFile(dir, name string, data []byte, mode fs.FileMode) error {
 	tmp := filepath.Join(dir, "."+name+".new")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	os.Remove(tmp) // if it can't be, O_EXCL says so
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

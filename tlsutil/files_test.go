@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,11 +18,7 @@ func writePair(t *testing.T, certFile, keyFile string) *Own {
 	t.Helper()
 	dir := t.TempDir()
 	own := openOwn(t, dir)
-	data, err := os.ReadFile(filepath.Join(dir, serverFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, chain := pem.Decode(data)
+	key, chain := pem.Decode(read(t, dir, serverFile))
 	write(t, keyFile, pem.EncodeToMemory(key), 0o600)
 	write(t, certFile, chain, 0o644)
 	return own
@@ -64,10 +61,7 @@ func TestFilesRefused(t *testing.T) {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	cert, key := path("cert.pem"), path("key.pem")
 	writePair(t, cert, key)
-	keyPEM, err := os.ReadFile(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keyPEM := read(t, key)
 	for _, mode := range []os.FileMode{0o604, 0o602, 0o620, 0o660, 0o644} {
 		write(t, path("open.key"), keyPEM, mode)
 		if _, err := OpenFiles(cert, path("open.key"), discard); err == nil || !strings.Contains(err.Error(), path("open.key")) {
@@ -81,9 +75,17 @@ func TestFilesRefused(t *testing.T) {
 
 	write(t, path("half"), keyPEM[:len(keyPEM)/2], 0o600)
 	write(t, path("empty"), nil, 0o600)
-	write(t, path("huge"), bytes.Repeat([]byte("\n"), maxFile+1), 0o600)
+	pair := slices.Concat(read(t, cert), keyPEM)
+	write(t, path("large"), slices.Concat(pair, bytes.Repeat([]byte("\n"), maxFile-len(pair))), 0o600)
+	if _, err := OpenFiles(path("large"), path("large"), discard); err != nil {
+		t.Errorf("a large file, for both: %v", err)
+	}
+	write(t, path("huge"), slices.Concat(read(t, path("large")), []byte("\n")), 0o600)
 	if err := syscall.Mkfifo(path("fifo"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := OpenFiles(path("fifo"), key, discard); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a FIFO: %v", err)
 	}
 	for _, bad := range []string{path("half"), path("empty"), path("huge"), path("fifo"), path("missing"), dir} {
 		if _, err := OpenFiles(bad, key, discard); err == nil || !strings.Contains(err.Error(), bad) {

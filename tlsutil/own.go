@@ -160,7 +160,7 @@ func (o *Own) Pool() *x509.CertPool {
 
 // openAuthority loads the authority's key and certificate. What is missing is
 // made in this order: the key, its certificate, then server.pem. So a file
-// without the ones before it means a loss, not a crash.
+// without the one before it means a loss, not a crash.
 func (o *Own) openAuthority() error {
 	entries, err := os.ReadDir(o.dir)
 	if err != nil {
@@ -178,10 +178,10 @@ func (o *Own) openAuthority() error {
 			o.dir, err, caKeyFile, caFile)
 	}
 	switch {
-	case !has[caKeyFile] && (has[caFile] || has[serverFile]):
-		return lost(errors.New(caKeyFile + " is missing"))
-	case !has[caFile] && has[serverFile]:
+	case has[serverFile] && !has[caFile]:
 		return lost(errors.New(caFile + " is missing"))
+	case has[caFile] && !has[caKeyFile]:
+		return lost(errors.New(caKeyFile + " is missing"))
 	case !has[caKeyFile]:
 		_, keyPEM, err := newKey()
 		if err != nil {
@@ -253,8 +253,8 @@ func (o *Own) makeAuthority(keyPEM []byte) error {
 	return nil
 }
 
-// openServer serves what an earlier run has left, if it is this authority's.
-// Whether it is still good enough, due says.
+// openServer serves what an earlier run has left. Whether it is still good
+// enough, due says.
 func (o *Own) openServer() {
 	file := filepath.Join(o.dir, serverFile)
 	data, err := os.ReadFile(file)
@@ -268,11 +268,8 @@ func (o *Own) openServer() {
 	if err == nil {
 		cert, err = tls.X509KeyPair(data, data)
 	}
-	if err == nil {
-		err = cert.Leaf.CheckSignatureFrom(o.authority.Leaf)
-	}
 	if err != nil {
-		o.log.Warn("the server certificate is of no use and will be replaced", "file", file, "err", err)
+		o.log.Warn("the server certificate can't be read and will be replaced", "file", file, "err", err)
 		return
 	}
 	o.served.Store(&cert)

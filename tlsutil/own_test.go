@@ -109,6 +109,30 @@ func TestOwnFacts(t *testing.T) {
 	}
 }
 
+// A client that was told the authority's fingerprint finds it in the chain.
+func TestOwnChain(t *testing.T) {
+	own := openOwn(t, t.TempDir())
+	addr, _ := listen(t, Config(own, testALPN))
+	chain := mustDial(t, addr, ClientConfig(own.Pool(), "localhost", testALPN)).ConnectionState().PeerCertificates
+	if len(chain) != 2 || Fingerprint(chain[1]) != Fingerprint(own.Authority()) {
+		t.Errorf("a chain of %d certificates that doesn't end in the authority", len(chain))
+	}
+}
+
+func TestOwnLongName(t *testing.T) {
+	long := strings.Repeat("long.", 20) + "example"
+	own := openOwn(t, t.TempDir(), long)
+	leaf := own.served.Load().Leaf
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: own.Pool(), DNSName: long}); err != nil {
+		t.Error(err)
+	}
+	for _, cert := range []*x509.Certificate{own.Authority(), leaf} {
+		if cn := cert.Subject.CommonName; cn == "" || len(cn) > 64 {
+			t.Errorf("common name %q", cn)
+		}
+	}
+}
+
 // An unchanged directory is used as it is.
 func TestOwnAgain(t *testing.T) {
 	dir := t.TempDir()
