@@ -59,9 +59,9 @@ type TLS struct {
 type Accounts struct {
 	Signup       bool `toml:"signup"`
 	MinPassword  int  `toml:"min_password"` // characters
-	HashMemory   Size `toml:"hash_memory" apply:"restart"`
-	HashTime     int  `toml:"hash_time" apply:"restart"`
-	HashThreads  int  `toml:"hash_threads" apply:"restart"`
+	HashMemory   Size `toml:"hash_memory"`
+	HashTime     int  `toml:"hash_time"`
+	HashThreads  int  `toml:"hash_threads"`
 	HashParallel int  `toml:"hash_parallel" apply:"restart"` // 0 = one per processor
 }
 
@@ -84,7 +84,7 @@ type Limits struct {
 	PerAccount       int      `toml:"per_account"`
 	Handshakes       int      `toml:"handshakes"`
 	HandshakeTimeout Duration `toml:"handshake_timeout"` // at least 1s
-	Outbox           Size     `toml:"outbox"`            // per connection
+	Outbox           Size     `toml:"outbox"`            // per connection; 0 is truly no limit
 	WriteTimeout     Duration `toml:"write_timeout"`     // without any progress
 	Keepalive        Duration `toml:"keepalive"`
 	ShutdownGrace    Duration `toml:"shutdown_grace"` // 0 = close at once

@@ -177,7 +177,7 @@ cert = "x.pem"
 min_password = 0
 hash_memory = "4KiB"
 hash_time = 0
-hash_threads = 256
+hash_threads = 17
 hash_parallel = -1
 [login]
 failures_per_pair = -1
@@ -216,9 +216,9 @@ c.toml:6: tls.names: must be DNS names and IP addresses, "fe80::1%eth0" is neith
 c.toml:6: tls.names: must be DNS names and IP addresses, "ä.example" is neither
 c.toml:7: tls.cert: must be "" in mode "own", which would not use it
 c.toml:9: accounts.min_password: must be from 1 to 128, is 0
-c.toml:10: accounts.hash_memory: must be from 2040KiB to 4GiB, is 4KiB
-c.toml:11: accounts.hash_time: must be from 1 to 1000, is 0
-c.toml:12: accounts.hash_threads: must be from 1 to 255, is 256
+c.toml:10: accounts.hash_memory: must be from 128KiB to 1GiB, is 4KiB
+c.toml:11: accounts.hash_time: must be from 1 to 16, is 0
+c.toml:12: accounts.hash_threads: must be from 1 to 16, is 17
 c.toml:13: accounts.hash_parallel: must be at least 0, is -1
 c.toml:15: login.failures_per_pair: must be at least 0, is -1
 c.toml:16: login.failures_per_address: must be at least 0, is -1

@@ -16,8 +16,9 @@ import (
 // a file is there shows at the start.
 func (c Config) Validate() error { return join(c.complaints()) }
 
-// maxThreads is what argon2's parameter can hold.
-const maxThreads = 255
+// maxThreads keeps the cost of one hash within account.Cost's bounds, as the
+// other bounds of [accounts] do.
+const maxThreads = 16
 
 // complaints returns what Validate joins, without a file.
 func (c *Config) complaints() []complaint {
@@ -26,11 +27,11 @@ func (c *Config) complaints() []complaint {
 	v.tls(c.TLS)
 
 	between(&v, "accounts.min_password", c.Accounts.MinPassword, 1, 128)
-	between(&v, "accounts.hash_time", c.Accounts.HashTime, 1, 1000)
+	between(&v, "accounts.hash_time", c.Accounts.HashTime, 1, 16)
 	between(&v, "accounts.hash_threads", c.Accounts.HashThreads, 1, maxThreads)
 	// RFC 9106, section 3.1: at least 8 KiB for each thread.
 	threads := min(max(c.Accounts.HashThreads, 1), maxThreads)
-	between(&v, "accounts.hash_memory", c.Accounts.HashMemory, Size(threads)*8<<10, 4<<30)
+	between(&v, "accounts.hash_memory", c.Accounts.HashMemory, Size(threads)*8<<10, 1<<30)
 	if c.Accounts.HashMemory%(1<<10) != 0 {
 		v.complain("accounts.hash_memory", "must be a whole number of KiB, is %v", c.Accounts.HashMemory)
 	}
