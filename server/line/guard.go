@@ -15,16 +15,16 @@ var errStalled = errors.New("line: the client takes no bytes")
 type guard struct {
 	net.Conn
 	stall time.Duration // 0: no bound
-	// slots bounds how many handshakes are at work at once; it is nil
-	// afterwards. While a client is being waited for its slot is free, so
-	// that slow ones keep nobody out.
+	// slots is where a handshake has taken its place from, and nil afterwards.
+	// The place is given back while the client is being waited for, so that
+	// slow ones keep nobody out.
 	slots chan struct{}
 }
 
 func (g *guard) Read(b []byte) (int, error) {
 	if g.slots != nil {
-		<-g.slots
-		defer func() { g.slots <- struct{}{} }()
+		g.slots <- struct{}{}
+		defer func() { <-g.slots }()
 	}
 	return g.Conn.Read(b)
 }

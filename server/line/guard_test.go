@@ -1,0 +1,124 @@
+package line
+
+import (
+	"crypto/tls"
+	"net"
+	"testing"
+	"time"
+)
+
+// TestSlots has more clients connect and say nothing than there are places for
+// handshakes.
+func TestSlots(t *testing.T) {
+	h := newHouse()
+	const places = 4
+	slots := NewSlots(places)
+	addr := h.listen(t, Options{Slots: slots, HandshakeTimeout: time.Minute})
+	for range 2 * places {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		nc.Write([]byte{22, 3, 1}) // how a handshake begins
+	}
+	u, _ := h.dial(t, addr)
+	u.do("ECHO in", "[OK] echo in")
+}
+
+func TestSlotsReturned(t *testing.T) {
+	h := newHouse()
+	slots := NewSlots(1)
+	addr := h.listen(t, Options{Slots: slots, HandshakeTimeout: time.Minute})
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+	if err := await(t, h.ended); err == nil {
+		t.Error("a handshake with a browser that speaks no TLS succeeded")
+	}
+	nc.Close()
+	for range 3 {
+		u, _ := h.dial(t, addr)
+		u.do("EXIT", "[OK] so long")
+		u.nc.Close()
+		await(t, h.ended)
+	}
+	if len(slots) != cap(slots) {
+		t.Errorf("%d of %d places are free after all handshakes", len(slots), cap(slots))
+	}
+}
+
+func TestHandshakeTimeout(t *testing.T) {
+	h := newHouse()
+	addr := h.listen(t, Options{HandshakeTimeout: 50 * time.Millisecond})
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetReadDeadline(time.Now().Add(patience))
+	if n, err := nc.Read(make([]byte, 1)); n != 0 || isTimeout(err) {
+		t.Errorf("a silent client was left alone: %d, %v", n, err)
+	}
+	if len(h.opened) != 0 {
+		t.Error("a session was opened without a handshake")
+	}
+}
+
+// TestNoTLS has clients that speak something else connect to the TLS port.
+func TestNoTLS(t *testing.T) {
+	h := newHouse()
+	addr := h.listen(t, Options{})
+	for _, text := range []string{"LOGIN ani\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\x00", repeat("\xff", 1<<16)} {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.Write([]byte(text))
+		nc.(*net.TCPConn).CloseWrite()
+		nc.SetReadDeadline(time.Now().Add(patience))
+		var all [512]byte
+		for {
+			n, err := nc.Read(all[:])
+			if n > 0 && all[0] != 21 {
+				t.Errorf("%.20q was answered %q", text, all[:n])
+			}
+			if isTimeout(err) {
+				t.Errorf("%.20q: the connection lives on", text)
+			}
+			if err != nil {
+				break
+			}
+		}
+		nc.Close()
+		if err := await(t, h.ended); err == nil {
+			t.Errorf("%.20q: the handshake succeeded", text)
+		}
+	}
+	if len(h.opened) != 0 {
+		t.Error("a session was opened")
+	}
+	u, _ := h.dial(t, addr)
+	u.do("ECHO in", "[OK] echo in")
+}
+
+func TestOldTLS(t *testing.T) {
+	h := newHouse()
+	addr := h.listen(t, Options{})
+	config := clientTLS()
+	config.MaxVersion = tls.VersionTLS12
+	nc, err := tls.Dial("tcp", addr, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	u := newUser(t, nc)
+	u.do("ECHO 1.2", "[OK] echo 1.2", "EXIT", "[OK] so long")
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}
