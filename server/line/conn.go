@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -73,10 +72,9 @@ type Conn struct {
 	bytes    int
 	clean    bool // the client has left on purpose
 
-	cancel context.CancelFunc
-	cause  atomic.Value // error: why it was cut, for the log
-
 	mu        sync.Mutex
+	cancel    context.CancelFunc
+	cause     error     // why it was cut, for the log
 	underWay  int       // Async commands without an answer
 	answered  sync.Cond // underWay has shrunk
 	receiving bool      // Stop doesn't interrupt the data of an upload
@@ -156,11 +154,13 @@ func (c *Conn) end(why error, farewell string) {
 
 // cut closes the descriptor, whatever is going on.
 func (c *Conn) cut(err error) {
-	c.cause.CompareAndSwap(nil, err)
-	c.raw.Close()
 	c.mu.Lock()
+	if c.cause == nil {
+		c.cause = err
+	}
 	cancel := c.cancel
 	c.mu.Unlock()
+	c.raw.Close()
 	cancel()
 	c.out.stop(errClosed)
 }
@@ -287,6 +287,13 @@ func (c *Conn) settle() {
 	for c.underWay > 0 {
 		c.answered.Wait()
 	}
+}
+
+// broken is why the connection was cut, or nil.
+func (c *Conn) broken() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
 }
 
 // reply queues one line.

@@ -49,8 +49,8 @@ func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) error {
 	c.settle()
 	d.Close(s, c.clean)
 	c.in.release()
-	if cut, ok := c.cause.Load().(error); ok {
-		return cut
+	if err := c.broken(); err != nil {
+		return err
 	}
 	return c.leave(err)
 }
