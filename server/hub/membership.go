@@ -85,23 +85,23 @@ func (m StoredMember) before(other StoredMember) bool {
 
 // join is an account's coming to a group.
 type join struct {
-	name     string
-	who      Account
-	group    *group
-	set      members
-	position int64
+	id    int64
+	who   Account
+	group *group
+	set   members
 }
 
-// Join makes an account a member of a group, whose password has been checked.
-// from is the session that asked for it, or nil. It returns ErrNoGroup or
-// ErrMember. The first member of an empty group becomes its owner.
-func (h *Hub) Join(name string, who Account, from *Session) error {
-	return h.do(&join{name: name, who: who}, from)
+// Join makes an account a member of the group id, whose password has been
+// checked. from is the session that asked for it, or nil. It returns ErrNoGroup
+// or ErrMember. The first member of an empty group becomes its owner.
+func (h *Hub) Join(id int64, who Account, from *Session) error {
+	return h.do(&join{id: id, who: who}, from)
 }
 
-func (j *join) plan(r *round) (err error) {
-	if j.group, err = r.group(j.name); err != nil {
-		return err
+func (j *join) plan(r *round) error {
+	j.group = r.h.groups[j.id]
+	if j.group == nil || r.dropped[j.group] {
+		return ErrNoGroup
 	}
 	set := r.of(j.group)
 	if _, ok := set[j.who.ID]; ok {

@@ -57,12 +57,29 @@ func (h *Hub) Members(name string) ([]Membership, error) {
 	if g == nil {
 		return nil, ErrNoGroup
 	}
+	return h.membersOf(g), nil
+}
+
+// Members lists the members of a group that the session's account belongs to,
+// by name. It returns ErrNoGroup or ErrNotMember.
+func (s *Session) Members(group string) ([]Membership, error) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	g, err := s.member(group)
+	if err != nil {
+		return nil, err
+	}
+	return s.hub.membersOf(g), nil
+}
+
+// membersOf is called with mu held.
+func (h *Hub) membersOf(g *group) []Membership {
 	all := make([]Membership, 0, len(g.members))
 	for id, m := range g.members {
 		all = append(all, Membership{m.Account, m.Role, m.Joined, h.online(id)})
 	}
 	slices.SortFunc(all, func(a, b Membership) int { return byNames(a.Account.Name, b.Account.Name) })
-	return all, nil
+	return all
 }
 
 // online says whether an account can be told something. mu is held.
@@ -98,13 +115,19 @@ func (s *Session) member(name string) (*group, error) {
 	return g, nil
 }
 
-// Member returns nil if the session's account belongs to the group, else
-// ErrNoGroup or ErrNotMember.
-func (s *Session) Member(group string) error {
+// Joinable finds a group that the session's account doesn't belong to. It
+// returns ErrNoGroup or ErrMember.
+func (s *Session) Joinable(group string) (id int64, err error) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	_, err := s.member(group)
-	return err
+	_, err = s.member(group)
+	switch {
+	case err == nil:
+		return 0, ErrMember
+	case errors.Is(err, ErrNotMember):
+		return s.hub.named[key(group)].id, nil
+	}
+	return 0, err
 }
 
 // Groups lists the groups that the session's account belongs to, by name.

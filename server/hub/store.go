@@ -132,17 +132,25 @@ func (RecordLeave) record()         {}
 func (RecordDropGroup) record()     {}
 func (RecordDeleteAccount) record() {}
 
-// A Page says which messages History returns. Conversation 0 stands for all
-// those that the account Of takes part in. At most Limit messages are
-// returned, oldest first: the last ones before Before if that is not 0, the
-// first ones after After if that is not 0 (both are numbers within the
-// conversation, and both ends are excluded), else the last ones there are.
+// A Page says which messages History returns: at most Limit ones, oldest first.
+// Conversation 0 stands for all those that the account Of takes part in.
 type Page struct {
-	Conversation  int64
-	Of            int64
-	Before, After int64
-	Limit         int
+	Conversation int64
+	Of           int64
+	Limit        int
+	Side         Side
+	Number       int64 // for Before and After, within the conversation; not included
 }
+
+// A Side says where a page lies.
+type Side int
+
+// The sides.
+const (
+	Newest Side = iota // the last messages there are
+	Before             // the last ones before a number
+	After              // the first ones after a number
+)
 
 // A Span is the part of a conversation with After < number <= Last.
 type Span struct{ Conversation, After, Last int64 }
