@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"posko/server/account"
+	"posko/server/hub"
+)
+
+// Commit: see hub.Store. A context that ends during the commit does not cut it
+// short.
+func (s *Store) Commit(ctx context.Context, records []hub.Record) error {
+	err := s.write(ctx, s.durable, func(ctx context.Context) error {
+		for _, r := range records {
+			if err := s.apply(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if inDoubt(err) {
+		return fmt.Errorf("%w: %w", hub.ErrInDoubt, err)
+	}
+	return full(err, hub.ErrFull)
+}
+
+// apply makes one change within the transaction of Commit.
+func (s *Store) apply(ctx context.Context, record hub.Record) error {
+	switch r := record.(type) {
+	case hub.RecordMessage:
+		return s.exec(ctx, `INSERT INTO messages (id, conversation, number, time, kind, sender, text)
+VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(), int64(r.Kind), r.From, r.Text)
+	case hub.RecordPrivate:
+		return s.exec(ctx, `INSERT INTO conversations (id, a, b) VALUES (?, ?, ?)`, r.ID, r.A, r.B)
+	case hub.RecordGroup:
+		return s.addGroup(ctx, r)
+	case hub.RecordJoin:
+		return s.join(ctx, r)
+	case hub.RecordLeave:
+		if err := s.exec(ctx, `DELETE FROM members WHERE conversation = ? AND account = ?`, r.Group, r.Account); err != nil {
+			return err
+		}
+		return s.exec(ctx, `DELETE FROM positions WHERE account = ? AND conversation = ?`, r.Account, r.Group)
+	case hub.RecordDropGroup:
+		if err := s.exec(ctx, `DELETE FROM names WHERE conversation = ?`, r.Group); err != nil {
+			return err
+		}
+		return s.exec(ctx, `UPDATE groups SET dropped = ? WHERE id = ? AND dropped IS NULL`, r.Time.UnixMilli(), r.Group)
+	case hub.RecordDeleteAccount:
+		for _, query := range []string{
+			`DELETE FROM names WHERE account = ?`,
+			`DELETE FROM members WHERE account = ?`,
+			`DELETE FROM positions WHERE account = ?`,
+		} {
+			if err := s.exec(ctx, query, r.Account); err != nil {
+				return err
+			}
+		}
+		return s.exec(ctx, `UPDATE accounts SET deleted = ?, password = NULL WHERE id = ? AND deleted IS NULL`,
+			r.Time.UnixMilli(), r.Account)
+	default:
+		return fmt.Errorf("store: a %T cannot be committed", record)
+	}
+}
+
+func (s *Store) exec(ctx context.Context, query string, args ...any) error {
+	_, err := s.durable.ExecContext(ctx, query, args...)
+	return err
+}
+
+func (s *Store) addGroup(ctx context.Context, r hub.RecordGroup) error {
+	if err := s.exec(ctx, `INSERT INTO conversations (id) VALUES (?)`, r.ID); err != nil {
+		return err
+	}
+	if err := s.exec(ctx, `INSERT INTO groups (id, name, password, created) VALUES (?, ?, ?, ?)`,
+		r.ID, r.Name, r.Password, r.Time.UnixMilli()); err != nil {
+		return err
+	}
+	free, err := changed(ctx, s.durable, `INSERT INTO names (key, skeleton, conversation)
+VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, account.Key(r.Name), account.Skeleton(r.Name), r.ID)
+	if err == nil && !free {
+		err = &hub.TakenError{Group: r.ID}
+	}
+	return err
+}
+
+func (s *Store) join(ctx context.Context, r hub.RecordJoin) error {
+	member, err := changed(ctx, s.durable, `UPDATE members SET role = ? WHERE conversation = ? AND account = ?`,
+		int64(r.Role), r.Group, r.Account)
+	if err != nil || member {
+		return err
+	}
+	if err := s.exec(ctx, `INSERT INTO members (conversation, account, role, joined) VALUES (?, ?, ?, ?)`,
+		r.Group, r.Account, int64(r.Role), r.Time.UnixMilli()); err != nil {
+		return err
+	}
+	return s.exec(ctx, `INSERT INTO positions (account, conversation, number) VALUES (?, ?, ?)`,
+		r.Account, r.Group, r.Position)
+}
+
+// SavePositions: see hub.Store. The positions are on the disk with the next
+// durable commit at the latest; a lost one only shows messages again.
+func (s *Store) SavePositions(ctx context.Context, account int64, positions map[int64]int64) error {
+	err := s.write(ctx, s.lazy, func(ctx context.Context) error {
+		for conversation, number := range positions {
+			if _, err := s.lazy.ExecContext(ctx, savePosition, account, conversation, number); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return full(err, hub.ErrFull)
+}
+
+const savePosition = `INSERT INTO positions (account, conversation, number)
+SELECT ?1, ?2, ?3
+WHERE EXISTS (SELECT 1 FROM members WHERE conversation = ?2 AND account = ?1)
+   OR EXISTS (SELECT 1 FROM conversations JOIN accounts ON accounts.id = ?1
+              WHERE conversations.id = ?2 AND ?1 IN (a, b) AND deleted IS NULL)
+ON CONFLICT DO UPDATE SET number = excluded.number WHERE excluded.number > number`

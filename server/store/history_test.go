@@ -1,0 +1,154 @@
+package store
+
+import (
+	"database/sql"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"posko/server/hub"
+)
+
+// talk fills two groups and a private conversation, 1, 2 and 3, in turns: the
+// message with the ID i has the number (i+2)/3 in its conversation. ani takes
+// part in all of them.
+func talk(t *testing.T, messages int64) (s *Store, ani int64) {
+	t.Helper()
+	s = newStore(t)
+	ani = addAccount(t, s, "ani")
+	budi := addAccount(t, s, "budi")
+	records := []hub.Record{
+		group(1, "dapur"), hub.RecordJoin{Group: 1, Account: ani, Role: hub.Owner, Time: t0},
+		group(2, "kamar"), hub.RecordJoin{Group: 2, Account: ani, Role: hub.Owner, Time: t0},
+		hub.RecordPrivate{ID: 3, A: ani, B: budi},
+		hub.RecordPrivate{ID: 4, A: budi, B: budi},
+	}
+	for id := int64(1); id <= messages; id++ {
+		records = append(records, message(id, (id-1)%3+1, (id+2)/3, ani, "halo"))
+	}
+	records = append(records, message(messages+1, 4, 1, budi, "not for ani"))
+	commit(t, s, records...)
+	return s, ani
+}
+
+func ids(messages []hub.Message) []int64 {
+	var all []int64
+	for _, m := range messages {
+		all = append(all, m.ID)
+	}
+	return all
+}
+
+func TestHistory(t *testing.T) {
+	s, ani := talk(t, 30)
+	for name, test := range map[string]struct {
+		page hub.Page
+		want []int64
+	}{
+		"last":            {hub.Page{Conversation: 1, Limit: 3}, []int64{22, 25, 28}},
+		"all there are":   {hub.Page{Conversation: 2, Limit: 1000}, []int64{2, 5, 8, 11, 14, 17, 20, 23, 26, 29}},
+		"before":          {hub.Page{Conversation: 1, Limit: 2, Side: hub.Before, Number: 4}, []int64{4, 7}},
+		"before all":      {hub.Page{Conversation: 1, Limit: 2, Side: hub.Before, Number: 1}, nil},
+		"before the end":  {hub.Page{Conversation: 1, Limit: 1, Side: hub.Before, Number: math.MaxInt64}, []int64{28}},
+		"after":           {hub.Page{Conversation: 1, Limit: 2, Side: hub.After, Number: 4}, []int64{13, 16}},
+		"after all":       {hub.Page{Conversation: 1, Limit: 2, Side: hub.After, Number: 10}, nil},
+		"from the start":  {hub.Page{Conversation: 1, Limit: 2, Side: hub.After, Number: 0}, []int64{1, 4}},
+		"of all":          {hub.Page{Of: ani, Limit: 4}, []int64{27, 28, 29, 30}},
+		"of all, all":     {hub.Page{Of: ani, Limit: 1000}, seq(1, 30)},
+		"of nobody":       {hub.Page{Of: 99, Limit: 4}, nil},
+		"nowhere":         {hub.Page{Conversation: 99, Limit: 4}, nil},
+		"nothing":         {hub.Page{Conversation: 1, Limit: 0}, nil},
+		"less":            {hub.Page{Conversation: 1, Limit: -1}, nil},
+		"less of all":     {hub.Page{Of: ani, Limit: -1}, nil},
+		"another's alone": {hub.Page{Conversation: 4, Limit: 4}, []int64{31}},
+	} {
+		got, err := s.History(t.Context(), test.page)
+		if diff := cmp.Diff(test.want, ids(got)); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+	want := hub.Message{ID: 28, Conversation: 1, Number: 10, Time: t0, Kind: hub.Text, From: hub.Account{ID: ani, Name: "ani"}, Group: "dapur", Text: "halo"}
+	got, err := s.History(t.Context(), hub.Page{Conversation: 1, Limit: 1})
+	if diff := cmp.Diff([]hub.Message{want}, got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+
+	// What ani has left, or what is dropped, is no longer ani's.
+	commit(t, s, hub.RecordLeave{Group: 1, Account: ani}, hub.RecordDropGroup{Group: 2, Time: t0})
+	got, err = s.History(t.Context(), hub.Page{Of: ani, Limit: 2})
+	if diff := cmp.Diff([]int64{27, 30}, ids(got)); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+func seq(from, to int64) (all []int64) {
+	for i := from; i <= to; i++ {
+		all = append(all, i)
+	}
+	return all
+}
+
+func TestUnread(t *testing.T) {
+	s, _ := talk(t, 30)
+	all := []hub.Span{{Conversation: 3, After: 0, Last: 10}, {Conversation: 1, After: 8, Last: 10}, {Conversation: 2, After: 0, Last: 2}}
+	for name, test := range map[string]struct {
+		spans []hub.Span
+		after int64
+		limit int
+		want  []int64
+	}{
+		"all":            {all, 0, 1000, []int64{2, 3, 5, 6, 9, 12, 15, 18, 21, 24, 25, 27, 28, 30}},
+		"the first page": {all, 0, 3, []int64{2, 3, 5}},
+		"a later page":   {all, 5, 4, []int64{6, 9, 12, 15}},
+		"the last page":  {all, 27, 4, []int64{28, 30}},
+		"the end":        {all, 30, 4, nil},
+		"none":           {nil, 0, 4, nil},
+		"less":           {all, 0, -1, nil},
+	} {
+		got, err := s.Unread(t.Context(), test.spans, test.after, test.limit)
+		if diff := cmp.Diff(test.want, ids(got)); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+}
+
+// TestPlans: no query walks through a whole table, and messages are taken from
+// the index in its order, never sorted before they are limited.
+func TestPlans(t *testing.T) {
+	s, _ := talk(t, 30)
+	type step struct {
+		id, parent, unused int64
+		detail             string
+	}
+	for name, query := range map[string]string{
+		"historyBefore": historyBefore,
+		"historyAfter":  historyAfter,
+		"historyOfAll":  historyOfAll,
+		"unreadOfSpans": unreadOfSpans,
+		"savePosition":  savePosition,
+	} {
+		plan, err := list(t.Context(), s.durable, func(r *sql.Rows) (p step, err error) {
+			return p, r.Scan(&p.id, &p.parent, &p.unused, &p.detail)
+		}, "EXPLAIN QUERY PLAN "+query, 1, "[]", 3, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		searches := map[int64]bool{} // the subqueries that search messages
+		for _, p := range plan {
+			if strings.HasPrefix(p.detail, "SEARCH messages") {
+				searches[p.parent] = true
+			}
+		}
+		for _, p := range plan {
+			scan := strings.HasPrefix(p.detail, "SCAN ") && !strings.HasPrefix(p.detail, "SCAN CONSTANT ROW") && !strings.HasPrefix(p.detail, "SCAN span")
+			if scan || strings.Contains(p.detail, "TEMP B-TREE") && searches[p.parent] {
+				t.Errorf("%s: %s", name, p.detail)
+			}
+		}
+		if len(searches) == 0 && name != "savePosition" {
+			t.Errorf("%s searches no messages: %v", name, plan)
+		}
+	}
+}

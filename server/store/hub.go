@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"posko/server/hub"
+)
+
+// lastNumber is the greatest number ever given in a row of conversations.
+const lastNumber = `max(swept_number, coalesce(
+	(SELECT max(number) FROM messages WHERE conversation = conversations.id), 0))`
+
+// Groups: see hub.Store. Members are in the order in which they joined.
+func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
+	// Both queries must see the same moment.
+	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	defer tx.Rollback()
+
+	groups, err := list(ctx, tx, func(r *sql.Rows) (g hub.StoredGroup, err error) {
+		var created int64
+		err = r.Scan(&g.ID, &g.Name, &created, &g.Last)
+		g.Created = fromMillis(created)
+		return g, err
+	}, `SELECT groups.id, name, created, `+lastNumber+`
+FROM groups JOIN conversations ON conversations.id = groups.id WHERE dropped IS NULL ORDER BY groups.id`)
+	if err != nil {
+		return nil, err
+	}
+
+	type member struct {
+		group int64
+		hub.StoredMember
+	}
+	members, err := list(ctx, tx, func(r *sql.Rows) (m member, err error) {
+		var joined int64
+		err = r.Scan(&m.group, &m.Account.ID, &m.Account.Name, &m.Account.Admin, &m.Account.Epoch, &m.Role, &joined)
+		m.Joined = fromMillis(joined)
+		return m, err
+	}, `SELECT conversation, accounts.id, accounts.name, admin, epoch, role, joined
+FROM groups JOIN members ON conversation = groups.id JOIN accounts ON accounts.id = account
+WHERE dropped IS NULL ORDER BY conversation, joined, account`)
+	if err != nil {
+		return nil, err
+	}
+	for i := range groups {
+		g := &groups[i]
+		for len(members) > 0 && members[0].group == g.ID {
+			g.Members = append(g.Members, members[0].StoredMember)
+			members = members[1:]
+		}
+	}
+	return groups, nil
+}
+
+// LastIDs: see hub.Store.
+func (s *Store) LastIDs(ctx context.Context) (message, conversation int64, err error) {
+	last, err := one(ctx, s.read, func(r *sql.Rows) (last [2]int64, err error) {
+		return last, r.Scan(&last[0], &last[1])
+	}, `SELECT max(coalesce(max(swept_id), 0), coalesce((SELECT max(id) FROM messages), 0)), coalesce(max(id), 0)
+FROM conversations`)
+	return last[0], last[1], err
+}
+
+// Privates: see hub.Store.
+func (s *Store) Privates(ctx context.Context) ([]hub.StoredPrivate, error) {
+	return list(ctx, s.read, func(r *sql.Rows) (p hub.StoredPrivate, err error) {
+		return p, r.Scan(&p.ID, &p.A, &p.B, &p.Last)
+	}, `SELECT id, a, b, `+lastNumber+` FROM conversations WHERE a IS NOT NULL ORDER BY id`)
+}
+
+// AccountByName: see hub.Store.
+func (s *Store) AccountByName(ctx context.Context, key string) (hub.Account, error) {
+	a, err := one(ctx, s.read, func(r *sql.Rows) (a hub.Account, err error) {
+		return a, r.Scan(&a.ID, &a.Name, &a.Admin, &a.Epoch)
+	}, `SELECT id, name, admin, epoch FROM names JOIN accounts ON accounts.id = names.account WHERE key = ?`, key)
+	return a, noRows(err, hub.ErrNoAccount)
+}
+
+// Positions: see hub.Store.
+func (s *Store) Positions(ctx context.Context, account int64) (map[int64]int64, error) {
+	pairs, err := list(ctx, s.read, func(r *sql.Rows) (pair [2]int64, err error) {
+		return pair, r.Scan(&pair[0], &pair[1])
+	}, `SELECT conversation, number FROM positions WHERE account = ?`, account)
+	if err != nil {
+		return nil, err
+	}
+	positions := make(map[int64]int64, len(pairs))
+	for _, pair := range pairs {
+		positions[pair[0]] = pair[1]
+	}
+	return positions, nil
+}
