@@ -1,0 +1,189 @@
+package sandbox
+
+import (
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A Box is one session's hold on its account's tree. Paths are virtual, as
+// [Resolve] makes them; anything else is [ErrName]. A session may use its Box
+// from any goroutine, and several Boxes of one account work at the same time.
+// Under "/grup" nothing is found and nothing may be changed, which is
+// [ErrDenied].
+//
+// Once the account is removed or the Box closed, everything is [ErrNotFound].
+type Box struct {
+	tree  *tree
+	close sync.Once
+}
+
+// Close gives the tree back. Files and uploads that are still open are the
+// caller's to end.
+func (b *Box) Close() { b.close.Do(b.tree.release) }
+
+// A place is where a path leads: the names from a tree's root on.
+type place struct {
+	*tree
+	names []string
+	slash bool // the path ended in a slash and must be a directory
+}
+
+// place finds the tree that holds path. reserved is the error for what belongs
+// to groups.
+func (b *Box) place(path string, reserved error) (place, error) {
+	names, slash, err := split(path)
+	if err != nil {
+		return place{}, err
+	}
+	if len(names) > 0 && names[0] == groups {
+		return place{}, reserved
+	}
+	return place{b.tree, names, slash}, nil
+}
+
+// isRoot tells whether p is a tree's root, which has neither parent nor name.
+func (p place) isRoot() bool { return len(p.names) == 0 }
+
+func (p place) name() string { return p.names[len(p.names)-1] }
+
+// parent opens the directory that p is in.
+func (p place) parent() (dir, error) { return walk(p.data, p.names[:len(p.names)-1]) }
+
+// fits refuses a file where the path has said directory.
+func (p place) fits(e Entry) error {
+	if p.slash && !e.Dir {
+		return ErrNotDir
+	}
+	return nil
+}
+
+// Stat describes the file or directory at path.
+func (b *Box) Stat(path string) (Entry, error) {
+	p, err := b.place(path, ErrNotFound)
+	if err != nil {
+		return Entry{}, err
+	}
+	if p.isRoot() {
+		top, err := walk(p.data, nil)
+		if err != nil {
+			return Entry{}, err
+		}
+		defer top.close()
+		e, err := top.stat(".")
+		e.Name = "/"
+		return e, err
+	}
+	parent, err := p.parent()
+	if err != nil {
+		return Entry{}, err
+	}
+	defer parent.close()
+	e, err := parent.stat(p.name())
+	if err != nil {
+		return Entry{}, err
+	}
+	return e, p.fits(e)
+}
+
+// Dir returns path as a session's directory, without a slash at its end, if
+// there is such a directory.
+func (b *Box) Dir(path string) (string, error) {
+	p, err := b.place(path, ErrNotFound)
+	if err != nil {
+		return "", err
+	}
+	d, err := walk(p.data, p.names)
+	if err != nil {
+		return "", err
+	}
+	d.close()
+	return "/" + strings.Join(p.names, "/"), nil
+}
+
+// A Listing is the content of a directory at one time.
+type Listing struct{ entries []Entry }
+
+// Len returns the number of entries.
+func (l *Listing) Len() int { return len(l.entries) }
+
+// All yields the entries, sorted by the bytes of their names.
+func (l *Listing) All() iter.Seq[Entry] { return slices.Values(l.entries) }
+
+// List lists the directory at path: regular files with a single link, and
+// directories, as far as their names are valid.
+func (b *Box) List(path string) (*Listing, error) {
+	p, err := b.place(path, ErrNotFound)
+	if err != nil {
+		return nil, err
+	}
+	d, err := walk(p.data, p.names)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	names, err := d.names()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	// A name replaced while the directory was being read may have come twice.
+	names = slices.Compact(names)
+	entries := make([]Entry, 0, len(names))
+	for _, name := range names {
+		if !ValidName(name) || p.isRoot() && name == groups {
+			continue
+		}
+		switch e, err := d.stat(name); err {
+		case nil:
+			entries = append(entries, e)
+		case ErrNotFound: // removed since, or not for clients
+		default:
+			return nil, err
+		}
+	}
+	return &Listing{entries}, nil
+}
+
+// A File is a regular file open for reading. It stays as it was when its name is
+// given to another, or removed. It belongs to one goroutine.
+type File struct {
+	Entry // as it was at opening
+	f     *os.File
+}
+
+// Open opens the regular file at path.
+func (b *Box) Open(path string) (*File, error) {
+	p, err := b.place(path, ErrNotFound)
+	if err != nil {
+		return nil, err
+	}
+	if p.isRoot() {
+		return nil, ErrIsDir
+	}
+	parent, err := p.parent()
+	if err != nil {
+		return nil, err
+	}
+	defer parent.close()
+	f, err := parent.open(p.name())
+	if err == nil && p.slash {
+		f.Close()
+		return nil, ErrNotDir
+	}
+	return f, err
+}
+
+// Read implements [io.Reader].
+func (f *File) Read(p []byte) (int, error) { return f.f.Read(p) }
+
+// ReadAt implements [io.ReaderAt].
+func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
+
+// Seek implements [io.Seeker].
+func (f *File) Seek(offset int64, whence int) (int64, error) { return f.f.Seek(offset, whence) }
+
+// Close closes the file.
+func (f *File) Close() error { return f.f.Close() }

@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Mkdir makes a directory. Its parent must be there.
+func (b *Box) Mkdir(path string) error {
+	p, err := b.place(path, ErrDenied)
+	if err != nil {
+		return err
+	}
+	if p.isRoot() {
+		return ErrExists
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	parent, err := p.parent()
+	if err != nil {
+		return err
+	}
+	defer parent.close()
+	if err := parent.mkdir(p.name()); err != nil {
+		return err
+	}
+	return p.settle(parent)
+}
+
+// Rmdir removes an empty directory. One that holds only what clients cannot see
+// is not empty.
+func (b *Box) Rmdir(path string) error {
+	p, err := b.place(path, ErrDenied)
+	if err != nil {
+		return err
+	}
+	if p.isRoot() {
+		return ErrDenied
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	parent, err := p.parent()
+	if err != nil {
+		return err
+	}
+	defer parent.close()
+	if _, err := parent.stat(p.name()); err != nil {
+		return err
+	}
+	if err := parent.rmdir(p.name()); err != nil {
+		return err
+	}
+	return p.settle(parent)
+}
+
+// Remove removes a file. A directory is [ErrIsDir].
+func (b *Box) Remove(path string) error {
+	p, err := b.place(path, ErrDenied)
+	if err != nil {
+		return err
+	}
+	if p.isRoot() {
+		return ErrIsDir
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	parent, err := p.parent()
+	if err != nil {
+		return err
+	}
+	defer parent.close()
+	switch e, err := parent.stat(p.name()); {
+	case err != nil:
+		return err
+	case e.Dir:
+		return ErrIsDir
+	case p.slash:
+		return ErrNotDir
+	}
+	if err := parent.unlink(p.name()); err != nil {
+		return err
+	}
+	return p.settle(parent)
+}
+
+// Rename gives a file or directory another path within its tree. A taken name
+// is [ErrExists]; a directory moved into itself is [ErrDenied].
+func (b *Box) Rename(from, to string) error {
+	src, err := b.place(from, ErrDenied)
+	if err != nil {
+		return err
+	}
+	dst, err := b.place(to, ErrDenied)
+	if err != nil {
+		return err
+	}
+	switch {
+	case src.isRoot():
+		return ErrDenied
+	case dst.isRoot():
+		return ErrExists
+	}
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	srcDir, err := src.parent()
+	if err != nil {
+		return err
+	}
+	defer srcDir.close()
+	e, err := srcDir.stat(src.name())
+	if err != nil {
+		return err
+	}
+	if err := src.fits(e); err != nil {
+		return err
+	}
+	if n := len(src.names); e.Dir && len(dst.names) > n && slices.Equal(dst.names[:n], src.names) {
+		return ErrDenied
+	}
+	dstDir, err := dst.parent()
+	if err != nil {
+		return err
+	}
+	defer dstDir.close()
+	if err := dst.fits(e); err != nil {
+		return err
+	}
+	if err := move(srcDir, src.name(), dstDir, dst.name()); err != nil {
+		return err
+	}
+	// The new name first: better two names after a power cut than none.
+	if err := src.settle(dstDir); err != nil {
+		return err
+	}
+	return src.settle(srcDir)
+}
+
+// settle makes the names in d durable.
+func (t *tree) settle(d dir) error {
+	if err := t.disk.sys.sync(d.f); err != nil {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	return nil
+}

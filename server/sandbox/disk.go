@@ -1,0 +1,334 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+)
+
+// The directories of an id.
+const (
+	dataDir = "data"
+	tmpDir  = "tmp"
+)
+
+// Options are the settings of a [Disk].
+type Options struct {
+	// Reserve is how many bytes uploads leave free on the filesystem for
+	// everybody else; 0 switches the check off.
+	Reserve int64
+}
+
+// A Disk is a directory of trees, one for each id. Its methods may be called
+// from any goroutine.
+type Disk struct {
+	root    *os.Root
+	reserve int64
+	sys     calls
+
+	mu    sync.Mutex
+	trees map[int64]*tree // in use or being removed
+}
+
+// calls are the system calls whose failure must never go unnoticed. Tests make
+// each of them fail.
+type calls struct {
+	write   func(f *os.File, p []byte) (int, error)
+	sync    func(f *os.File) error
+	replace func(from dir, name string, to dir, newName string) error
+	free    func(f *os.File) (int64, error)
+}
+
+// A tree is what all sessions of one id share.
+type tree struct {
+	disk      *Disk
+	id        int64
+	data, tmp *os.Root // closed when the last Box is, or the tree is removed
+
+	// mu is held for reading by changes of files and for writing by changes
+	// of directories and of names, each until it is durable. So nothing is
+	// acknowledged that rests on a directory which a power cut could take back,
+	// and what a change has looked at holds until it is done. Those who only
+	// read take no lock.
+	mu sync.RWMutex
+
+	boxes int  // guarded by disk.mu
+	gone  bool // being removed; guarded by disk.mu
+}
+
+// Open opens the directory dir, creates it if it is missing, and removes what
+// uploads left over that a crash interrupted. No other process may have it open.
+func Open(dir string, opts Options) (*Disk, error) {
+	switch err := os.Mkdir(dir, 0o700); {
+	case err == nil:
+		above, err := os.Open(filepath.Dir(filepath.Clean(dir)))
+		if err != nil {
+			return nil, refusal(err)
+		}
+		err = above.Sync()
+		above.Close()
+		if err != nil {
+			return nil, refusal(err)
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return nil, refusal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	d := &Disk{
+		root:    root,
+		reserve: opts.Reserve,
+		sys:     calls{(*os.File).Write, (*os.File).Sync, replace, freeBytes},
+		trees:   make(map[int64]*tree),
+	}
+	if err := d.sweep(); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Close releases the directory. Boxes still open work on until they are closed.
+func (d *Disk) Close() error { return d.root.Close() }
+
+// Account opens the tree of the account id, a number above 0, and creates it if
+// it is missing. The caller has made sure that there is such an account and
+// closes the Box. While the account is being removed, it is [ErrNotFound].
+func (d *Disk) Account(id int64) (*Box, error) {
+	if id <= 0 {
+		return nil, fmt.Errorf("sandbox: %d is nobody's id", id)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.trees[id]
+	if t == nil {
+		var err error
+		if t, err = d.open(id); err != nil {
+			return nil, err
+		}
+		d.trees[id] = t
+	}
+	if t.gone {
+		return nil, ErrNotFound
+	}
+	t.boxes++
+	return &Box{tree: t}, nil
+}
+
+// Remove removes the tree of id and all that is in it. Sessions that still have
+// it open find nothing there from now on; their uploads fail. Removing what is
+// not there is no error. It takes as long as there are files.
+func (d *Disk) Remove(id int64) error {
+	d.mu.Lock()
+	t := d.trees[id]
+	if t == nil {
+		t = &tree{disk: d, id: id}
+		d.trees[id] = t
+	}
+	t.gone = true
+	d.mu.Unlock()
+
+	t.mu.Lock() // changes under way end first, and none begins
+	defer t.mu.Unlock()
+	t.close()
+	err := d.erase(strconv.FormatInt(id, 10))
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.trees[id] == t {
+		delete(d.trees, id)
+	}
+	return err
+}
+
+// Reconcile removes the trees of those ids which alive denies: accounts that
+// were deleted shortly before a crash. alive is asked after the tree was seen,
+// so an account must be there before its tree is opened.
+func (d *Disk) Reconcile(ctx context.Context, alive func(id int64) bool) error {
+	ids, err := d.ids()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if alive(id) {
+			continue
+		}
+		if err := d.Remove(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ids returns the ids that have a tree. Other names are not ours, and left alone.
+func (d *Disk) ids() ([]int64, error) {
+	top, err := walk(d.root, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer top.close()
+	names, err := top.names()
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	for _, name := range names {
+		if id, err := strconv.ParseInt(name, 10, 64); err == nil && id > 0 && name == strconv.FormatInt(id, 10) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// sweep empties the tmp directories.
+func (d *Disk) sweep() error {
+	ids, err := d.ids()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		tmp, err := walk(d.root, []string{strconv.FormatInt(id, 10), tmpDir})
+		if err == ErrNotFound || err == ErrNotDir {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = tmp.clear()
+		tmp.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// erase removes the directory name durably.
+func (d *Disk) erase(name string) error {
+	top, err := walk(d.root, nil)
+	if err != nil {
+		return err
+	}
+	defer top.close()
+	home, err := top.child(name)
+	if err == ErrNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer home.close()
+	if err := home.clear(); err != nil {
+		return err
+	}
+	if err := top.rmdir(name); err != nil {
+		return err
+	}
+	return refusal(d.sys.sync(top.f))
+}
+
+// open opens the tree of id, creating what is missing of it.
+func (d *Disk) open(id int64) (*tree, error) {
+	home, err := d.subroot(d.root, strconv.FormatInt(id, 10))
+	if err != nil {
+		return nil, err
+	}
+	defer home.Close()
+	t := &tree{disk: d, id: id}
+	if t.data, err = d.subroot(home, dataDir); err != nil {
+		return nil, err
+	}
+	if t.tmp, err = d.subroot(home, tmpDir); err != nil {
+		t.data.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// subroot opens the directory name in parent, creating it durably if it is
+// missing. Unlike os.Root's OpenRoot it does not follow a link.
+func (d *Disk) subroot(parent *os.Root, name string) (*os.Root, error) {
+	switch err := parent.Mkdir(name, 0o700); {
+	case err == nil:
+		if err := d.syncRoot(parent); err != nil {
+			// The next attempt shall not take it for durable.
+			return nil, errors.Join(refusal(err), parent.Remove(name))
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return nil, refusal(err)
+	}
+	seen, err := parent.Lstat(name)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	if !seen.IsDir() {
+		return nil, fmt.Errorf("sandbox: %s is not a directory", name)
+	}
+	root, err := parent.OpenRoot(name)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	if opened, err := root.Stat("."); err != nil || !os.SameFile(seen, opened) {
+		root.Close()
+		return nil, fmt.Errorf("sandbox: %s changed while it was opened", name)
+	}
+	return root, nil
+}
+
+func (d *Disk) syncRoot(root *os.Root) error {
+	top, err := walk(root, nil)
+	if err != nil {
+		return err
+	}
+	defer top.close()
+	return d.sys.sync(top.f)
+}
+
+// room returns ErrNoSpace if n more bytes on f's filesystem would touch the
+// reserve.
+func (d *Disk) room(f *os.File, n int64) error {
+	if d.reserve == 0 {
+		return nil
+	}
+	free, err := d.sys.free(f)
+	if err != nil {
+		return refusal(err)
+	}
+	if free-d.reserve < n {
+		return ErrNoSpace
+	}
+	return nil
+}
+
+// release gives back a Box.
+func (t *tree) release() {
+	t.disk.mu.Lock()
+	defer t.disk.mu.Unlock()
+	if t.boxes--; t.boxes > 0 {
+		return
+	}
+	t.close()
+	if !t.gone {
+		delete(t.disk.trees, t.id)
+	}
+}
+
+// close ends every operation on the tree that has not begun. It may be called
+// again.
+func (t *tree) close() {
+	for _, root := range []*os.Root{t.data, t.tmp} {
+		if root != nil {
+			root.Close()
+		}
+	}
+}
