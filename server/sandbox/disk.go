@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // The directories of an id.
@@ -28,7 +29,7 @@ type Options struct {
 // from any goroutine.
 type Disk struct {
 	root    *os.Root
-	reserve int64
+	reserve atomic.Int64
 	sys     calls
 
 	mu    sync.Mutex
@@ -61,6 +62,9 @@ type tree struct {
 	gone  bool // being removed; guarded by disk.mu
 }
 
+// SetOptions replaces the options. Uploads under way follow them as well.
+func (d *Disk) SetOptions(opts Options) { d.reserve.Store(opts.Reserve) }
+
 // Open opens the directory dir, creates it if it is missing, and removes what
 // uploads left over that a crash interrupted. No other process may have it open.
 func Open(dir string, opts Options) (*Disk, error) {
@@ -83,11 +87,11 @@ func Open(dir string, opts Options) (*Disk, error) {
 		return nil, refusal(err)
 	}
 	d := &Disk{
-		root:    root,
-		reserve: opts.Reserve,
-		sys:     calls{(*os.File).Write, (*os.File).Sync, replace, freeBytes},
-		trees:   make(map[int64]*tree),
+		root:  root,
+		sys:   calls{(*os.File).Write, (*os.File).Sync, replace, freeBytes},
+		trees: make(map[int64]*tree),
 	}
+	d.SetOptions(opts)
 	if err := d.sweep(); err != nil {
 		root.Close()
 		return nil, err
@@ -297,14 +301,15 @@ func (d *Disk) syncRoot(root *os.Root) error {
 // room returns ErrNoSpace if n more bytes on f's filesystem would touch the
 // reserve.
 func (d *Disk) room(f *os.File, n int64) error {
-	if d.reserve == 0 {
+	reserve := d.reserve.Load()
+	if reserve == 0 {
 		return nil
 	}
 	free, err := d.sys.free(f)
 	if err != nil {
 		return refusal(err)
 	}
-	if free-d.reserve < n {
+	if free-reserve < n {
 		return ErrNoSpace
 	}
 	return nil

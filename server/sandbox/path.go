@@ -25,7 +25,7 @@ func ValidName(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool {
 		switch {
 		case r == '/',
-			r < 0x20, r >= 0x7f && r <= 0x9f, // control characters, tab included
+			r < 0x20 && r != '\t', r >= 0x7f && r <= 0x9f, // control characters
 			r >= 0x200c && r <= 0x200f,   // ZWNJ, ZWJ, LRM, RLM
 			r >= 0x2028 && r <= 0x202e,   // separators, embeddings, overrides
 			r >= 0x2066 && r <= 0x2069,   // isolates

@@ -223,7 +223,7 @@ func TestUploadReserve(t *testing.T) {
 	w := newWorld(t)
 	const mib = 1 << 20
 	free := int64(100 * mib)
-	w.reserve = 90 * mib
+	w.SetOptions(Options{Reserve: 90 * mib})
 	w.sys.free = func(*os.File) (int64, error) { return free, nil }
 	for size, want := range map[int64]error{0: nil, 10 * mib: nil, 10*mib + 1: ErrNoSpace, math.MaxInt64: ErrNoSpace} {
 		w.wantErr("Room", w.box.Room(size), want)
@@ -257,7 +257,7 @@ func TestUploadReserve(t *testing.T) {
 
 	free = 89 * mib
 	w.wantErr("Create", errOf(w.box.Create("/f", Unknown)), ErrNoSpace)
-	w.reserve = 0
+	w.SetOptions(Options{Reserve: 0})
 	w.wantErr("Room", w.box.Room(math.MaxInt64), nil)
 	w.wantList("/")
 }
@@ -271,9 +271,9 @@ func errOf(u *Upload, err error) error {
 
 func TestFreeBytes(t *testing.T) {
 	w := newWorld(t)
-	w.reserve = 1
+	w.SetOptions(Options{Reserve: 1})
 	w.must(w.box.Room(1))
-	w.reserve = math.MaxInt64
+	w.SetOptions(Options{Reserve: math.MaxInt64})
 	w.wantErr("Room", w.box.Room(1), ErrNoSpace)
 }
 
