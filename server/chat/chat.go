@@ -1,0 +1,43 @@
+// Package chat owns the chat protocol: its table of commands, its words for
+// replies and events, and the state of a session.
+//
+// It must not know how a line is read or a reply written (package line), what a
+// password is (package account), nor who belongs to a group and in which order
+// messages come (package hub).
+package chat
+
+import (
+	"context"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+// ALPN is the name of this protocol in the TLS handshake (RFC 7301).
+const ALPN = "posko-chat"
+
+// Options are what the sessions of a dialect work with.
+type Options struct {
+	Accounts *account.Directory
+	Hub      *hub.Hub
+}
+
+// A Dialect serves the chat protocol. Its methods may be called from any
+// goroutine.
+type Dialect struct{ engine line.Dialect[*session] }
+
+// New returns the dialect. For its Sections alone the options may be empty.
+func New(opt Options) *Dialect {
+	return &Dialect{line.Dialect[*session]{
+		Table: newTable(),
+		Open:  func(c *line.Conn) *session { return &session{Options: opt, conn: c} },
+		Close: (*session).close,
+	}}
+}
+
+// Serve serves one connection until it ends, see [line.Dialect.Serve].
+func (d *Dialect) Serve(ctx context.Context, c *line.Conn) error { return d.engine.Serve(ctx, c) }
+
+// Sections lists the commands for the manual.
+func (d *Dialect) Sections() []line.Section { return d.engine.Table.Sections() }

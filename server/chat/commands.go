@@ -1,0 +1,183 @@
+package chat
+
+import (
+	"context"
+	"strconv"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+// kept is how a row words that a change could not be kept.
+var kept = line.Refusals{
+	{Err: hub.ErrFull, Say: errFull},
+	{Err: account.ErrFull, Say: errFull},
+	{Err: hub.ErrInDoubt, Say: line.NoAnswer},
+}
+
+// ofGroup is how a row words that it is not for the session's account.
+var ofGroup = line.Refusals{
+	{Err: hub.ErrNoGroup, Say: errNoGroup},
+	{Err: hub.ErrNotMember, Say: errNotMember},
+}
+
+// refuses joins what a row refuses by itself with what many rows share.
+func refuses(own line.Refusals, shared ...line.Refusals) line.Refusals {
+	all := own[:len(own):len(own)]
+	for _, more := range shared {
+		all = append(all, more...)
+	}
+	return all
+}
+
+// checks say which arguments are of the right form. Seed: every "alphanumerik
+// (tanpa spasi)".
+var checks = map[string]func(string) bool{
+	"USER":     account.ValidName,
+	"GROUP":    account.ValidName,
+	"NAME":     account.ValidName,
+	"PASSWORD": account.ValidPassword,
+	"OLD":      account.ValidPassword,
+	"NEW":      account.ValidPassword,
+	"COUNT":    isNumber,
+	"NUMBER":   isNumber,
+}
+
+// isNumber admits decimal numbers that an int64 holds.
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 63)
+	return err == nil
+}
+
+// newTable makes the table of commands, in the order of the contract.
+func newTable() *line.Table[*session] {
+	rows := []line.Command[*session]{
+		{ // Seed: LOGIN
+			Name: "LOGIN", Args: "USER PASSWORD", Help: "log in",
+			Needs: line.LoggedOut, Secret: true, Done: okLogin,
+			Refuses: line.Refusals{
+				{Err: account.ErrThrottled, Say: errThrottled},
+				{Err: account.ErrNoAccount, Say: errNoAccount},
+				{Err: account.ErrPassword, Say: errPassword},
+				{Err: hub.ErrSessions, Say: errSessions},
+			},
+			Run: (*session).login,
+		},
+		{
+			Name: "SIGNUP", Args: "USER PASSWORD", Help: "make an account, where the server allows it",
+			Needs: line.LoggedOut, Secret: true, Done: okSignup,
+			Refuses: refuses(line.Refusals{
+				{Err: account.ErrSignupClosed, Say: errSignupClosed},
+				{Err: account.ErrNameTaken, Say: errAccountTaken},
+				{Err: account.ErrPasswordShort, Say: errPasswordShort},
+			}, kept),
+			Run: (*session).signUp,
+		},
+		{
+			Name: "LOGOUT", Help: "end the session but not the connection",
+			Done: okLogout,
+			Run:  (*session).logout,
+		},
+		{
+			Name: "PASSWD", Args: "OLD NEW", Help: "change your password; your other sessions end",
+			Secret: true, Done: okPasswd,
+			Refuses: refuses(line.Refusals{
+				{Err: account.ErrThrottled, Say: errThrottled},
+				{Err: account.ErrPassword, Say: errPassword},
+				{Err: account.ErrPasswordShort, Say: errPasswordShort},
+			}, kept),
+			Run: (*session).passwd,
+		},
+		{ // Seed: PRIVATE MESSAGE
+			Name: "SEND", Args: "USER MESSAGE...", Help: "say something to one person",
+			Async: true, Done: okSent, Malformed: errSendFormat,
+			Refuses: refuses(line.Refusals{{Err: hub.ErrOffline, Say: errNoRecipient}}, kept),
+			Run:     (*session).send,
+		},
+		{
+			Name: "CREATEGROUP", Args: "GROUP PASSWORD", Help: "make a group, which you own",
+			Secret: true, Done: okCreated,
+			Refuses: refuses(line.Refusals{{Err: hub.ErrNameTaken, Say: errGroupTaken}}, kept),
+			Run:     (*session).createGroup,
+		},
+		{ // Seed: JOIN GRUP
+			Name: "JOIN", Args: "GROUP PASSWORD", Help: "become a member of a group",
+			Secret: true, Done: okJoined,
+			Refuses: refuses(line.Refusals{
+				{Err: hub.ErrNoGroup, Say: errJoinNoGroup},
+				{Err: account.ErrNoGroup, Say: errJoinNoGroup},
+				{Err: hub.ErrMember, Say: errMember},
+				{Err: account.ErrThrottled, Say: errThrottled},
+				{Err: account.ErrGroupPassword, Say: errGroupPassword},
+			}, kept),
+			Run: (*session).join,
+		},
+		{ // Seed: KELUAR DARI GRUP
+			Name: "LEAVE", Args: "GROUP", Help: "leave a group",
+			Done:    okLeft,
+			Refuses: refuses(ofGroup, kept),
+			Run:     (*session).leave,
+		},
+		{
+			Name: "SENDGROUP", Args: "GROUP MESSAGE...", Help: "say something to a group",
+			Async: true, Done: okSentGroup,
+			Refuses: refuses(ofGroup, kept),
+			Run:     (*session).sendGroup,
+		},
+		{
+			Name: "BROADCAST", Args: "MESSAGE...", Help: "say something to everybody who is connected, as an administrator",
+			Async: true, Done: okSentGroup,
+			Refuses: line.Refusals{{Err: hub.ErrDenied, Say: errDenied}},
+			Run:     (*session).broadcast,
+		},
+		{
+			Name: "WHOAMI", Help: "show your name and your address",
+			Says: "user address",
+			Run:  (*session).whoAmI,
+		},
+		{
+			Name: "ONLINE", Args: "[GROUP]", Help: "list who is connected",
+			Says: "N rows: user", Refuses: ofGroup,
+			Run: (*session).online,
+		},
+		{
+			Name: "GROUPS", Help: "list your groups: name, number of members, unread messages",
+			Says: "N rows: group members unread",
+			Run:  (*session).groups,
+		},
+		{
+			Name: "MEMBERS", Args: "GROUP", Help: "list the members of a group: name, role, online or offline",
+			Says: "N rows: user role presence", Refuses: ofGroup,
+			Run: (*session).members,
+		},
+		{
+			Name: "CHECK", Help: "show what has arrived since you last read",
+			Says: "N rows of history",
+			Run:  (*session).check,
+		},
+		{
+			Name: "CHECKPAST", Args: "[NAME [COUNT [BEFORE|AFTER NUMBER]]]",
+			Help: "show what was said in a group, with a person, or everywhere",
+			Says: "N rows of history", Refuses: ofGroup,
+			Run: (*session).checkPast,
+		},
+		{
+			Name: "PING", Args: "[TEXT...]", Help: "see whether the server answers",
+			Needs: line.Anytime, Says: "PONG text",
+			Run: (*session).ping,
+		},
+		{
+			Name: "EXIT", Aliases: []string{"QUIT"}, Help: "end the connection",
+			Needs: line.Anytime, Done: okFarewell, Final: true,
+			Run: func(*session, context.Context, *line.Call) error { return nil },
+		},
+	}
+	for i, row := range rows {
+		rows[i].Run = func(s *session, ctx context.Context, c *line.Call) error {
+			s.heard()
+			return row.Run(s, ctx, c)
+		}
+	}
+	return line.NewTable(phrases, checks, rows...)
+}

@@ -1,0 +1,117 @@
+package chat
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+// Bounds of CHECKPAST, in messages.
+const (
+	pastCount = 50
+	pastMost  = 1000
+)
+
+func (s *session) online(_ context.Context, c *line.Call) error {
+	group := c.Arg(0)
+	if group == "" {
+		c.Lines(s.Hub.Online())
+		return nil
+	}
+	all, err := s.presence.Members(group)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, m := range all {
+		if m.Online {
+			names = append(names, m.Account.Name)
+		}
+	}
+	c.Lines(names)
+	return nil
+}
+
+func (s *session) groups(_ context.Context, c *line.Call) error {
+	var rows []string
+	for _, g := range s.presence.Groups() {
+		rows = append(rows, groupRow(g))
+	}
+	c.Lines(rows)
+	return nil
+}
+
+func (s *session) members(_ context.Context, c *line.Call) error {
+	all, err := s.presence.Members(c.Arg(0))
+	if err != nil {
+		return err
+	}
+	rows := make([]string, len(all))
+	for i, m := range all {
+		rows[i] = memberRow(m)
+	}
+	c.Lines(rows)
+	return nil
+}
+
+func (s *session) check(ctx context.Context, c *line.Call) error {
+	n, messages := s.presence.Check(ctx)
+	c.Rows(n, func(yield func(string, error) bool) {
+		for m, err := range messages {
+			if !yield(row(m), err) {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func (s *session) checkPast(ctx context.Context, c *line.Call) error {
+	name, page, err := pastPage(c)
+	if err != nil {
+		return err
+	}
+	messages, err := s.presence.Past(ctx, name, page)
+	if err != nil {
+		return err
+	}
+	rows := make([]string, len(messages))
+	for i, m := range messages {
+		rows[i] = row(m)
+	}
+	c.Lines(rows)
+	return nil
+}
+
+// pastPage reads the arguments of CHECKPAST. A sole one of digits is the count.
+func pastPage(c *line.Call) (name string, page hub.Page, err error) {
+	name, count := c.Arg(0), c.Arg(1)
+	if len(c.Args) == 1 && strings.Trim(name, "0123456789") == "" {
+		name, count = "", name
+	}
+	page.Limit = pastCount
+	if count != "" {
+		n, err := strconv.ParseInt(count, 10, 64)
+		if err != nil {
+			return "", page, line.ErrMalformed
+		}
+		page.Limit = int(min(n, pastMost))
+	}
+	switch len(c.Args) {
+	case 3: // BEFORE or AFTER what?
+		return "", page, line.ErrMalformed
+	case 4:
+		number, err := strconv.ParseInt(c.Arg(3), 10, 64)
+		if err != nil {
+			return "", page, line.ErrMalformed
+		}
+		page.Side, page.Number = hub.Before, number
+		if c.Arg(2) == "AFTER" {
+			page.Side = hub.After
+		}
+	}
+	return name, page, nil
+}

@@ -1,0 +1,96 @@
+package chat
+
+import (
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+// What a success is answered. The seed's texts stand as they are, unequal
+// spellings and all.
+const (
+	okLogin     = line.Reply("login berhasil")
+	okSignup    = line.Reply("sign up berhasil")
+	okLogout    = line.Reply("Logout berhasil")
+	okPasswd    = line.Reply("Password diganti")
+	okSent      = line.Reply("pesan terkirim") // SEND
+	okCreated   = line.Reply("Grup berhasil dibuat")
+	okJoined    = line.Reply("Join grup berhasil")
+	okLeft      = line.Reply("Berhasil keluar dari grup")
+	okSentGroup = line.Reply("Pesan terkirim") // SENDGROUP and BROADCAST
+	okFarewell  = line.Reply("Sampai jumpa")
+	pong        = "PONG"
+)
+
+// What a refusal is answered.
+const (
+	errFormat        = line.Refusal("Format message tidak sesuai")
+	errSendFormat    = line.Refusal("format message tidak sesuai") // SEND alone
+	errNoAccount     = line.Refusal("Username belum tersedia")
+	errPassword      = line.Refusal("Password yang dimasukkan salah")
+	errThrottled     = line.Refusal("Terlalu banyak percobaan, coba lagi nanti")
+	errSessions      = line.Refusal("Terlalu banyak koneksi untuk akun ini")
+	errSignupClosed  = line.Refusal("Pendaftaran ditutup")
+	errAccountTaken  = line.Refusal("Username sudah terpakai")
+	errPasswordShort = line.Refusal("Password terlalu pendek")
+	errNoRecipient   = line.Refusal("penerima tidak tersedia")
+	errGroupTaken    = line.Refusal("Nama grup sudah terpakai")
+	errJoinNoGroup   = line.Refusal("Grup tidak tersedia")      // JOIN alone
+	errNoGroup       = line.Refusal("Nama grup tidak tersedia") // all others
+	errMember        = line.Refusal("Anda telah bergabung dalam grup")
+	errGroupPassword = line.Refusal("Password grup salah")
+	errNotMember     = line.Refusal("Anda belum bergabung dalam grup")
+	errDenied        = line.Refusal("Tidak diizinkan")
+	errFull          = line.Refusal("Ruang penyimpanan penuh")
+)
+
+// phrases are what is said where no row speaks.
+var phrases = line.Phrases{
+	Malformed:   errFormat,
+	BadLine:     errFormat,
+	TooLong:     "Baris terlalu panjang",
+	Unknown:     "Perintah tidak dikenal",
+	NotLoggedIn: "Anda belum login",
+	LoggedIn:    "Anda sudah login",
+	Internal:    "Kesalahan pada server",
+
+	Stopping:     "Server berhenti",
+	LoginTimeout: "Waktu login habis",
+	TooMuch:      "Terlalu banyak perintah sebelum login",
+}
+
+// farewells are the last [INFO] of a session that is ended from outside.
+var farewells = map[hub.Reason]string{
+	hub.AccountDeleted:  "Akun Anda dihapus",
+	hub.AccountDisabled: "Akun Anda dinonaktifkan",
+	hub.PasswordChanged: "Password Anda diganti",
+}
+
+// How events begin.
+const (
+	tagPrivate   = "[MSG] "
+	tagGroup     = "[GRUP] "
+	tagBroadcast = "[SIARAN] "
+	tagInfo      = "[INFO] "
+)
+
+// What an [INFO] says of a group, around its name and that of an account.
+const (
+	infoJoined  = " bergabung dalam grup "
+	infoLeft    = " keluar dari grup "
+	infoDropped = "Grup dibubarkan: "
+)
+
+// Roles and presence in the rows of MEMBERS.
+const (
+	roleOwner    = "owner"
+	roleOperator = "operator"
+	roleMember   = "member"
+	online       = "online"
+	offline      = "offline"
+)
+
+// Kinds of messages in the rows of a history.
+const (
+	rowPrivate = "MSG"
+	rowGroup   = "GRUP"
+)

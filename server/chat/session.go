@@ -1,0 +1,116 @@
+package chat
+
+import (
+	"context"
+	"net/netip"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+// A session is the state of one connection. It belongs to the connection's
+// goroutine.
+type session struct {
+	Options
+	conn *line.Conn
+
+	// From login to logout; presence is nil otherwise.
+	account  account.Account
+	presence *hub.Session
+}
+
+func (s *session) close(clean bool) {
+	if s.presence == nil {
+		return
+	}
+	s.presence.Detach(clean)
+	s.conn.Log().Info("logout", "account", s.account.Name, "address", s.conn.RemoteAddr())
+	s.presence, s.account = nil, account.Account{}
+}
+
+// heard tells the hub that a command came, so that what was sent before it has
+// surely been received.
+func (s *session) heard() {
+	if s.presence != nil {
+		s.presence.Heard()
+	}
+}
+
+// address is what the throttle counts by. A connection that is not TCP counts
+// as the zero address.
+func (s *session) address() netip.Addr {
+	from, _ := netip.ParseAddrPort(s.conn.RemoteAddr().String())
+	return from.Addr()
+}
+
+// who is the session's account, as the hub knows it.
+func (s *session) who() hub.Account {
+	return hub.Account{ID: s.account.ID, Name: s.account.Name, Admin: s.account.Admin}
+}
+
+func (s *session) login(ctx context.Context, c *line.Call) error {
+	name := c.Arg(0)
+	log := s.conn.Log().With("account", name, "address", s.conn.RemoteAddr())
+	if err := s.enter(ctx, name, c.Arg(1)); err != nil {
+		log.Info("login refused", "err", err)
+		return err
+	}
+	log.Info("login")
+	return nil
+}
+
+// enter makes the session that of the account, if the password is its own.
+func (s *session) enter(ctx context.Context, name, password string) error {
+	a, err := s.Accounts.Login(ctx, name, password, s.address())
+	if err != nil {
+		return err
+	}
+	s.account = a
+	presence, err := s.Hub.Attach(ctx, hub.Attachment{
+		Account: s.who(), Front: front, Out: s.conn,
+		End: func(why hub.Reason) { s.conn.End(farewells[why]) },
+	}, func(ctx context.Context) error { return s.Accounts.Confirm(ctx, a) })
+	if err != nil {
+		s.account = account.Account{}
+		return err
+	}
+	s.presence = presence
+	s.conn.SetLoggedIn(true)
+	return nil
+}
+
+func (s *session) signUp(ctx context.Context, c *line.Call) error {
+	_, err := s.Accounts.SignUp(ctx, c.Arg(0), c.Arg(1))
+	return err
+}
+
+func (s *session) logout(context.Context, *line.Call) error {
+	s.close(true)
+	s.conn.SetLoggedIn(false)
+	return nil
+}
+
+func (s *session) passwd(ctx context.Context, c *line.Call) error {
+	a, err := s.Accounts.ChangePassword(ctx, s.account.ID, c.Arg(0), c.Arg(1), s.address())
+	if err != nil {
+		return err
+	}
+	s.account = a
+	s.Hub.End(a.ID, s.presence, hub.PasswordChanged)
+	return nil
+}
+
+func (s *session) whoAmI(_ context.Context, c *line.Call) error {
+	c.Say(line.Reply(s.account.Name + " " + s.conn.RemoteAddr().String()))
+	return nil
+}
+
+func (s *session) ping(_ context.Context, c *line.Call) error {
+	say := pong
+	if text := c.Arg(0); text != "" {
+		say += " " + text
+	}
+	c.Say(line.Reply(say))
+	return nil
+}

@@ -1,0 +1,48 @@
+package chat
+
+import (
+	"context"
+
+	"posko/server/line"
+)
+
+func (s *session) send(_ context.Context, c *line.Call) error {
+	s.presence.Send(c.Arg(0), c.Arg(1), c.Later())
+	return nil
+}
+
+func (s *session) sendGroup(_ context.Context, c *line.Call) error {
+	s.presence.SendGroup(c.Arg(0), c.Arg(1), c.Later())
+	return nil
+}
+
+func (s *session) broadcast(_ context.Context, c *line.Call) error {
+	s.presence.Broadcast(c.Arg(0), c.Later())
+	return nil
+}
+
+func (s *session) createGroup(ctx context.Context, c *line.Call) error {
+	hash, err := s.Accounts.HashGroup(ctx, c.Arg(1))
+	if err != nil {
+		return err
+	}
+	return s.Hub.CreateGroup(c.Arg(0), hash, s.who())
+}
+
+// join checks in the order of the contract: whether there is such a group,
+// whether the account is in it already, and only then the password.
+func (s *session) join(ctx context.Context, c *line.Call) error {
+	name := c.Arg(0)
+	group, err := s.presence.Joinable(name)
+	if err != nil {
+		return err
+	}
+	if err := s.Accounts.CheckGroup(ctx, group, c.Arg(1), s.account, s.address()); err != nil {
+		return err
+	}
+	return s.Hub.Join(group, s.who(), s.presence)
+}
+
+func (s *session) leave(_ context.Context, c *line.Call) error {
+	return s.Hub.Leave(c.Arg(0), s.who(), s.presence)
+}
