@@ -1,0 +1,51 @@
+// Package admin owns the operator's protocol: its table of commands, its words,
+// and the state of a session. It is spoken on a Unix socket that the operator
+// alone can open, or within the process of a command that runs while the daemon
+// is down; so whoever speaks it may do everything. Operators read English.
+//
+// In rows the columns are separated by tabs; a time is RFC 3339, UTC, in whole
+// seconds, and what is not there is "-".
+//
+// It must not know how a line is read or a reply written (package line), nor
+// the rules of accounts, groups and files: it calls those who own them.
+package admin
+
+import (
+	"context"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+	"posko/server/sandbox"
+)
+
+// Options are what the sessions of a dialect work with.
+type Options struct {
+	Accounts *account.Directory
+	Hub      *hub.Hub
+	Disk     *sandbox.Disk
+	// Status tells about the running server.
+	Status func() Status
+	// MinPassword is the least length of an account's new password at this
+	// moment, in characters.
+	MinPassword func() int
+}
+
+// A Dialect serves the operator's protocol. Its methods may be called from any
+// goroutine.
+type Dialect struct{ engine line.Dialect[*session] }
+
+// New returns the dialect.
+func New(opt Options) *Dialect {
+	return &Dialect{line.Dialect[*session]{
+		Table: newTable(),
+		Open: func(c *line.Conn) *session {
+			c.SetLoggedIn(true)
+			return &session{Options: opt, log: c.Log()}
+		},
+		Close: func(*session, bool) {},
+	}}
+}
+
+// Serve serves one connection until it ends, see [line.Dialect.Serve].
+func (d *Dialect) Serve(ctx context.Context, c *line.Conn) error { return d.engine.Serve(ctx, c) }

@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"context"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+// kept is how a row words that a change could not be kept.
+var kept = line.Refusals{
+	{Err: account.ErrFull, Say: errFull},
+	{Err: hub.ErrFull, Say: errFull},
+	{Err: hub.ErrClosed, Say: errStopping},
+	{Err: hub.ErrInDoubt, Say: line.NoAnswer},
+}
+
+// adding is how a row that makes an account or a group refuses it.
+var adding = append(line.Refusals{
+	{Err: account.ErrPasswordForm, Say: errPasswordForm},
+	{Err: account.ErrNameTaken, Say: errNameTaken},
+	{Err: hub.ErrNameTaken, Say: errNameTaken},
+}, kept...)
+
+// newTable makes the table of commands. Names are checked where they are looked
+// up, so that a refusal can say what is wrong with them. A password takes the
+// rest of the line, so that one with a space is told what a password is.
+func newTable() *line.Table[*session] {
+	return line.NewTable(phrases, nil,
+		line.Command[*session]{
+			Name: "USERADD", Args: "NAME PASSWORD...", Help: "make an account",
+			Secret: true, Done: okUserAdded, Refuses: adding,
+			Run: (*session).addUser,
+		},
+		line.Command[*session]{
+			Name: "USERPASSWD", Args: "NAME PASSWORD...", Help: "change an account's password and end its sessions",
+			Secret: true, Done: okUserPassword, Refuses: adding,
+			Run: (*session).userPassword,
+		},
+		line.Command[*session]{
+			Name: "USERDISABLE", Args: "NAME", Help: "shut an account out and end its sessions",
+			Done: okUserDisabled, Refuses: kept,
+			Run: (*session).disableUser,
+		},
+		line.Command[*session]{
+			Name: "USERENABLE", Args: "NAME", Help: "let a disabled account in again",
+			Done: okUserEnabled, Refuses: kept,
+			Run: (*session).enableUser,
+		},
+		line.Command[*session]{
+			Name: "USERDEL", Args: "NAME", Help: "delete an account with its files and end its sessions",
+			Done: okUserDeleted, Refuses: kept,
+			Run: (*session).deleteUser,
+		},
+		line.Command[*session]{
+			Name: "USERLIST", Help: "list the accounts: name, state, administrator, presence, when it was made",
+			Run: (*session).listUsers,
+		},
+		line.Command[*session]{
+			Name: "USERSHOW", Args: "NAME", Help: "show an account",
+			Run: (*session).showUser,
+		},
+		line.Command[*session]{
+			Name: "USERSET", Args: "NAME KEY=VALUE", Help: "change a setting of an account: admin=true or admin=false",
+			Done: okUserSet, Refuses: kept,
+			Run: (*session).setUser,
+		},
+		line.Command[*session]{
+			Name: "GROUPADD", Args: "NAME OWNER PASSWORD...", Help: "make a group that an account owns",
+			Secret: true, Done: okGroupAdded, Refuses: adding,
+			Run: (*session).addGroup,
+		},
+		line.Command[*session]{
+			Name: "GROUPPASSWD", Args: "NAME PASSWORD...", Help: "change a group's password",
+			Secret: true, Done: okGroupPassword, Refuses: adding,
+			Run: (*session).groupPassword,
+		},
+		line.Command[*session]{
+			Name: "GROUPLIST", Help: "list the groups: name, owner, members, messages, when it was made",
+			Run: (*session).listGroups,
+		},
+		line.Command[*session]{
+			Name: "GROUPSHOW", Args: "NAME", Help: "show a group and its members",
+			Run: (*session).showGroup,
+		},
+		line.Command[*session]{
+			Name: "GROUPDROP", Args: "NAME", Help: "drop a group",
+			Done: okGroupDropped, Refuses: kept,
+			Run: (*session).dropGroup,
+		},
+		line.Command[*session]{
+			Name: "STATUS", Help: "show how the server does",
+			Run: (*session).status,
+		},
+		line.Command[*session]{
+			Name: "PING", Help: "see whether the server answers",
+			Done: okPong,
+			Run:  (*session).nothing,
+		},
+		line.Command[*session]{
+			Name: "EXIT", Aliases: []string{"QUIT"}, Help: "end the connection",
+			Done: okFarewell, Final: true,
+			Run: (*session).nothing,
+		},
+	)
+}
+
+func (s *session) nothing(context.Context, *line.Call) error { return nil }

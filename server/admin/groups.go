@@ -1,0 +1,112 @@
+package admin
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+func (s *session) addGroup(ctx context.Context, c *line.Call) error {
+	name := c.Arg(0)
+	if !account.ValidName(name) {
+		return errName
+	}
+	owner, err := s.account(ctx, c.Arg(1))
+	if err != nil {
+		return err
+	}
+	hash, err := s.Accounts.HashGroup(ctx, c.Arg(2))
+	if err != nil {
+		return err
+	}
+	who := hub.Account{ID: owner.ID, Name: owner.Name, Admin: owner.Admin, Epoch: owner.Epoch}
+	if err := s.Hub.CreateGroup(name, hash, who); err != nil {
+		return s.changed(owner.Name, err)
+	}
+	s.log.Info("group added", "group", name, "owner", owner.Name)
+	return nil
+}
+
+func (s *session) groupPassword(ctx context.Context, c *line.Call) error {
+	g, err := s.group(c.Arg(0))
+	if err != nil {
+		return err
+	}
+	if err := s.Accounts.SetGroupPassword(ctx, g.ID, c.Arg(1)); err != nil {
+		return s.changed(g.Name, err)
+	}
+	s.log.Info("password of a group changed", "group", g.Name)
+	return nil
+}
+
+func (s *session) dropGroup(_ context.Context, c *line.Call) error {
+	g, err := s.group(c.Arg(0))
+	if err != nil {
+		return err
+	}
+	if err := s.Hub.DropGroup(g.Name); err != nil {
+		return s.changed(g.Name, err)
+	}
+	s.log.Info("group dropped", "group", g.Name)
+	return nil
+}
+
+func (s *session) listGroups(_ context.Context, c *line.Call) error {
+	var rows []string
+	for _, g := range s.Hub.Groups() {
+		members, err := s.Hub.Members(g.Name)
+		if err != nil {
+			continue // dropped meanwhile
+		}
+		rows = append(rows, strings.Join([]string{
+			g.Name, ownerOf(members), strconv.Itoa(len(members)),
+			strconv.FormatInt(g.Last, 10), stamp(g.Created),
+		}, "\t"))
+	}
+	c.Lines(rows)
+	return nil
+}
+
+func ownerOf(members []hub.Membership) string {
+	for _, m := range members {
+		if m.Role == hub.Owner {
+			return m.Account.Name
+		}
+	}
+	return none
+}
+
+func (s *session) showGroup(_ context.Context, c *line.Call) error {
+	g, err := s.group(c.Arg(0))
+	if err != nil {
+		return err
+	}
+	members, err := s.Hub.Members(g.Name)
+	if err != nil {
+		return s.changed(g.Name, err)
+	}
+	rows := []string{
+		column("name", "%s", g.Name),
+		column("made", "%s", stamp(g.Created)),
+		column("messages", "%d", g.Last),
+	}
+	for _, m := range members {
+		rows = append(rows, column(roleWord(m.Role), "%s (%s)", m.Account.Name, choose(m.Online, online, offline)))
+	}
+	c.Lines(rows)
+	return nil
+}
+
+func roleWord(r hub.Role) string {
+	switch r {
+	case hub.Owner:
+		return roleOwner
+	case hub.Operator:
+		return roleOperator
+	}
+	return roleMember
+}

@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"fmt"
+
+	"posko/server/line"
+)
+
+// What a success is answered.
+const (
+	okUserAdded     = line.Reply("account added")
+	okUserPassword  = line.Reply("password changed, sessions ended")
+	okUserDisabled  = line.Reply("account disabled, sessions ended")
+	okUserEnabled   = line.Reply("account enabled")
+	okUserDeleted   = line.Reply("account and its files deleted, sessions ended")
+	okUserLeftover  = line.Reply("account deleted, sessions ended; its files are still there, and will be removed at the next start (the log knows why)")
+	okUserSet       = line.Reply("account changed")
+	okGroupAdded    = line.Reply("group added")
+	okGroupPassword = line.Reply("password changed")
+	okGroupDropped  = line.Reply("group dropped")
+	okPong          = line.Reply("PONG")
+	okFarewell      = line.Reply("bye")
+)
+
+// What a refusal is answered.
+const (
+	errName         = line.Refusal("a name is 1 to 32 letters and digits")
+	errPasswordForm = line.Refusal("a password is 1 to 128 letters and digits")
+	errNameTaken    = line.Refusal("the name is taken by an account or group that has it or one that looks the same")
+	errSettingValue = line.Refusal("admin must be true or false")
+	errFull         = line.Refusal("no space left on the disk")
+	errStopping     = line.Refusal("the server is stopping")
+)
+
+// Refusals that say what they are about.
+
+func noAccount(name string) line.Refusal { return line.Refusal("no account " + name) }
+
+func noGroup(name string) line.Refusal { return line.Refusal("no group " + name) }
+
+func noSetting(key string) line.Refusal {
+	return line.Refusal(fmt.Sprintf("no setting %q; there is admin", key))
+}
+
+func passwordShort(least int) line.Refusal {
+	return line.Refusal(fmt.Sprintf("password needs at least %d characters", least))
+}
+
+// phrases are what is said where no row speaks.
+var phrases = line.Phrases{
+	Malformed: "wrong arguments; HELP lists them",
+	BadLine:   "the line is not UTF-8 or holds a control character",
+	TooLong:   "the line is too long",
+	Unknown:   "no such command; HELP lists them",
+	Internal:  "internal error; the server's log knows more",
+	Stopping:  "the server stops",
+}
+
+// Words in rows.
+const (
+	none = "-"
+
+	enabled  = "enabled"
+	disabled = "disabled"
+	online   = "online"
+	offline  = "offline"
+	yes      = "yes"
+	no       = "no"
+
+	roleOwner    = "owner"
+	roleOperator = "operator"
+	roleMember   = "member"
+)
