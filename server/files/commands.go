@@ -1,0 +1,135 @@
+package files
+
+import (
+	"slices"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+	"posko/server/sandbox"
+)
+
+// How refusals of the sandbox are worded, by what a row asks of it. What is not
+// there is a file in the one sentence that the contract has for it, even where
+// a directory was asked for.
+var (
+	anyEntry = line.Refusals{
+		{Err: sandbox.ErrName, Say: errName},
+		{Err: sandbox.ErrNotFound, Say: errNotFound},
+		{Err: sandbox.ErrNotDir, Say: errNotDir},
+	}
+	oneFile = slices.Concat(anyEntry, line.Refusals{
+		{Err: sandbox.ErrIsDir, Say: errIsDir},
+	})
+	change = line.Refusals{
+		{Err: sandbox.ErrDenied, Say: errDenied},
+		{Err: sandbox.ErrNoSpace, Say: errNoSpace},
+		{Err: sandbox.ErrUncertain, Say: line.NoAnswer},
+	}
+	taken = line.Refusals{{Err: sandbox.ErrExists, Say: errExists}}
+)
+
+// newTable makes the table of commands, in the order of the contract. Seed:
+// AUTHENTICATION and REQUEST, USER to EXIT; those after EXIT are as in RFC 959
+// and RFC 3659, in this reply style.
+func newTable() *line.Table[*session] {
+	checks := map[string]func(string) bool{
+		"USERNAME": account.ValidName,
+		"PASSWORD": account.ValidPassword,
+	}
+	return line.NewTable(phrases, checks,
+		line.Command[*session]{
+			Name: "USER", Args: "USERNAME", Help: "say who you are",
+			Needs: line.LoggedOut, Done: okUser,
+			Run: (*session).user,
+		},
+		line.Command[*session]{
+			Name: "PASS", Args: "PASSWORD", Help: "log in as the user just named",
+			Needs: line.LoggedOut, Secret: true, Done: okLogin,
+			Refuses: line.Refusals{
+				{Err: errNoUser, Say: errUserFirst},
+				{Err: account.ErrThrottled, Say: errThrottled},
+				{Err: account.ErrNoAccount, Say: errLogin},
+				{Err: account.ErrPassword, Say: errLogin},
+				{Err: hub.ErrSessions, Say: errSessions},
+			},
+			Run: (*session).pass,
+		},
+		line.Command[*session]{
+			Name: "LIST", Args: "[DIR...]", Help: "list a directory, one row for each entry: type, size, time, name",
+			Says: "N rows", Refuses: anyEntry,
+			Run: (*session).list,
+		},
+		line.Command[*session]{
+			Name: "RETR", Aliases: []string{"GET"}, Args: "FILE...", Help: "fetch a file",
+			Says: "N bytes", Refuses: oneFile,
+			Run: (*session).retrieve,
+		},
+		line.Command[*session]{
+			Name: "CD", Args: "DIR...", Help: "go to another directory",
+			Says: "the directory", Refuses: anyEntry,
+			Run: (*session).enter,
+		},
+		line.Command[*session]{
+			Name: "PUT", Args: "FILE...", Help: "store a file: as many bytes as ALLO has said, or lines up to a single dot",
+			Upload: true, Done: okStored,
+			Refuses: slices.Concat(line.Refusals{{Err: errALLO, Say: errNoALLO}}, oneFile, taken, change),
+			Run:     (*session).put,
+		},
+		line.Command[*session]{
+			Name: "DEL", Args: "FILE...", Help: "delete a file",
+			Done: okDeleted, Refuses: slices.Concat(oneFile, change),
+			Run: (*session).remove,
+		},
+		line.Command[*session]{
+			Name: "EXIT", Aliases: []string{"QUIT"}, Help: "close the connection",
+			Needs: line.Anytime, Final: true, Done: okFarewell,
+			Run: (*session).nothing,
+		},
+		line.Command[*session]{
+			Name: "ALLO", Args: "BYTES...", Help: "say how many bytes the next PUT will send",
+			Says: "the number", Refuses: line.Refusals{{Err: sandbox.ErrNoSpace, Say: errNoSpace}},
+			Run: (*session).allot,
+		},
+		line.Command[*session]{
+			Name: "PWD", Help: "show the current directory",
+			Says: "the directory",
+			Run:  (*session).where,
+		},
+		line.Command[*session]{
+			Name: "MKD", Args: "DIR...", Help: "make a directory",
+			Done: okMade, Refuses: slices.Concat(anyEntry, taken, change),
+			Run: (*session).makeDir,
+		},
+		line.Command[*session]{
+			Name: "RMD", Args: "DIR...", Help: "remove an empty directory",
+			Done: okRemoved, Refuses: slices.Concat(anyEntry, line.Refusals{{Err: sandbox.ErrNotEmpty, Say: errNotEmpty}}, change),
+			Run: (*session).removeDir,
+		},
+		line.Command[*session]{
+			Name: "RNFR", Args: "NAME...", Help: "say which file or directory RNTO will rename",
+			Done: okNewName, Refuses: anyEntry,
+			Run: (*session).renameFrom,
+		},
+		line.Command[*session]{
+			Name: "RNTO", Args: "NAME...", Help: "rename it, to a name that is free",
+			Done: okRenamed, Refuses: slices.Concat(line.Refusals{{Err: errNoSource, Say: errRNFRFirst}}, anyEntry, taken, change),
+			Run: (*session).renameTo,
+		},
+		line.Command[*session]{
+			Name: "SIZE", Args: "FILE...", Help: "tell how many bytes a file has",
+			Says: "the number", Refuses: oneFile,
+			Run: (*session).size,
+		},
+		line.Command[*session]{
+			Name: "MDTM", Args: "FILE...", Help: "tell when a file was last changed",
+			Says: "the time", Refuses: oneFile,
+			Run: (*session).modified,
+		},
+		line.Command[*session]{
+			Name: "NOOP", Help: "do nothing",
+			Needs: line.Anytime, Done: okNothing,
+			Run: (*session).nothing,
+		},
+	)
+}

@@ -1,0 +1,64 @@
+package files
+
+import (
+	"posko/server/hub"
+	"posko/server/line"
+)
+
+// What a success is answered.
+const (
+	okUser     = line.Reply("Masukkan password") // whether there is such an account or not
+	okLogin    = line.Reply("login berhasil")
+	okSend     = line.Reply("Silakan kirim")
+	okType     = line.Reply(`Kirim isi berkas, akhiri dengan baris "."`)
+	okStored   = line.Reply("Berkas tersimpan")
+	okDeleted  = line.Reply("Berkas dihapus")
+	okMade     = line.Reply("Direktori dibuat")
+	okRemoved  = line.Reply("Direktori dihapus")
+	okNewName  = line.Reply("Silakan kirim RNTO")
+	okRenamed  = line.Reply("Nama diganti")
+	okNothing  = line.Reply("Siap")
+	okFarewell = line.Reply("Sampai jumpa")
+)
+
+// What a refusal is answered.
+const (
+	errFormat    = line.Refusal("Format perintah tidak sesuai")
+	errUserFirst = line.Refusal("Silakan kirim USER dahulu")
+	errLogin     = line.Refusal("Username atau password salah") // an unknown or disabled account, too
+	errThrottled = line.Refusal("Terlalu banyak percobaan, coba lagi nanti")
+	errSessions  = line.Refusal("Terlalu banyak koneksi untuk akun ini")
+	errNotFound  = line.Refusal("Berkas tidak ditemukan") // directories, too
+	errNotDir    = line.Refusal("Bukan direktori")
+	errIsDir     = line.Refusal("Bukan berkas")
+	errName      = line.Refusal("Nama tidak sah")
+	errExists    = line.Refusal("Sudah ada")
+	errNotEmpty  = line.Refusal("Direktori tidak kosong")
+	errDenied    = line.Refusal("Tidak diizinkan")
+	errNoSpace   = line.Refusal("Ruang penyimpanan penuh")
+	errNoALLO    = line.Refusal("ALLO sebelumnya ditolak")
+	errRNFRFirst = line.Refusal("Silakan kirim RNFR dahulu")
+)
+
+// phrases are what is said where no row speaks.
+var phrases = line.Phrases{
+	Malformed:   errFormat,
+	BadLine:     errFormat,
+	TooLong:     "Baris terlalu panjang",
+	Unknown:     "Perintah tidak dikenal",
+	NotLoggedIn: "Silakan login dahulu",
+	LoggedIn:    "Anda sudah login",
+	Internal:    "Kesalahan pada server",
+
+	Stopping:     "Server berhenti",
+	LoginTimeout: "Waktu login habis",
+	Idle:         "Koneksi ditutup karena terlalu lama diam",
+	TooMuch:      "Terlalu banyak perintah sebelum login",
+}
+
+// farewells are the last [INFO] of a session that is ended from outside.
+var farewells = map[hub.Reason]string{
+	hub.AccountDeleted:  "Akun Anda dihapus",
+	hub.AccountDisabled: "Akun Anda dinonaktifkan",
+	hub.PasswordChanged: "Password Anda diganti",
+}

@@ -1,0 +1,93 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"posko/server/hub"
+	"posko/server/line"
+	"posko/server/sandbox"
+)
+
+// Refusals of a session itself: commands that need another one before them.
+var (
+	errNoUser   = errors.New("files: PASS without USER")
+	errNoSource = errors.New("files: RNTO without RNFR")
+	errALLO     = errors.New("files: PUT after a refused ALLO")
+)
+
+// A session is the state of one connection. It belongs to the connection's
+// goroutine.
+type session struct {
+	Options
+	conn *line.Conn
+	name string // given by USER
+
+	// From login on.
+	presence *hub.Session
+	box      *sandbox.Box
+	cwd      string // virtual, as sandbox.Box.Dir returns it
+
+	allotted int64  // bytes of the next PUT, or sandbox.Unknown
+	refused  bool   // the last ALLO was refused, and so is the next PUT
+	source   string // given by RNFR, or ""
+}
+
+func newSession(opt Options, c *line.Conn) *session {
+	return &session{Options: opt, conn: c, allotted: sandbox.Unknown}
+}
+
+func (s *session) close(clean bool) {
+	if s.presence == nil {
+		return
+	}
+	s.presence.Detach(clean)
+	s.box.Close()
+	s.conn.Log().Info("logout", "account", s.presence.Account().Name, "address", s.conn.RemoteAddr())
+}
+
+func (s *session) user(_ context.Context, c *line.Call) error {
+	s.name = c.Arg(0)
+	return nil
+}
+
+func (s *session) pass(ctx context.Context, c *line.Call) error {
+	if s.name == "" {
+		return errNoUser
+	}
+	if err := s.login(ctx, c.Arg(0)); err != nil {
+		s.conn.Log().Info("login refused", "account", s.name, "address", s.conn.RemoteAddr(), "err", err)
+		return err
+	}
+	s.conn.Log().Info("login", "account", s.presence.Account().Name, "address", s.conn.RemoteAddr())
+	return nil
+}
+
+// login makes the session that of the account, if the password is its own.
+func (s *session) login(ctx context.Context, password string) error {
+	// A connection that is not TCP counts as the zero address, which the
+	// throttle takes as well.
+	from, _ := netip.ParseAddrPort(s.conn.RemoteAddr().String())
+	a, err := s.Accounts.Login(ctx, s.name, password, from.Addr())
+	if err != nil {
+		return err
+	}
+	box, err := s.Disk.Account(a.ID)
+	if err != nil {
+		return err
+	}
+	presence, err := s.Hub.Attach(ctx, hub.Attachment{
+		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin, Epoch: a.Epoch},
+		End:     func(why hub.Reason) { s.conn.End(farewells[why]) },
+	}, func(ctx context.Context) error { return s.Accounts.Confirm(ctx, a) })
+	if err != nil {
+		box.Close()
+		return err
+	}
+	s.presence, s.box, s.cwd = presence, box, "/"
+	s.conn.SetLoggedIn(true)
+	return nil
+}
+
+func (s *session) nothing(context.Context, *line.Call) error { return nil }

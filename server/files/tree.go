@@ -1,0 +1,144 @@
+package files
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"posko/server/line"
+	"posko/server/sandbox"
+)
+
+func (s *session) list(_ context.Context, c *line.Call) error {
+	path, err := sandbox.Resolve(s.cwd, cmp.Or(c.Arg(0), "."))
+	if err != nil {
+		return err
+	}
+	listing, err := s.box.List(path)
+	if err != nil {
+		return err
+	}
+	c.Rows(listing.Len(), func(yield func(string, error) bool) {
+		for e := range listing.All() {
+			if !yield(row(e), nil) {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// row is an entry in a listing: type, size, time, name. The size of a directory
+// is 0, since what it takes on the disk is nothing to its owner.
+func row(e sandbox.Entry) string {
+	kind := 'f'
+	if e.Dir {
+		kind = 'd'
+	}
+	return fmt.Sprintf("%c %d %s %s", kind, e.Size, stamp(e.ModTime), e.Name)
+}
+
+// stamp writes a time of whole seconds, UTC (RFC 3339).
+func stamp(t time.Time) string { return t.Format(time.RFC3339) }
+
+func (s *session) enter(_ context.Context, c *line.Call) error {
+	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	dir, err := s.box.Dir(path)
+	if err != nil {
+		return err
+	}
+	s.cwd = dir
+	c.Say(line.Reply(dir))
+	return nil
+}
+
+func (s *session) where(_ context.Context, c *line.Call) error {
+	c.Say(line.Reply(s.cwd))
+	return nil
+}
+
+func (s *session) remove(_ context.Context, c *line.Call) error {
+	return s.change(c.Arg(0), s.box.Remove)
+}
+
+func (s *session) makeDir(_ context.Context, c *line.Call) error {
+	return s.change(c.Arg(0), s.box.Mkdir)
+}
+
+func (s *session) removeDir(_ context.Context, c *line.Call) error {
+	return s.change(c.Arg(0), s.box.Rmdir)
+}
+
+// change does to the file or directory that a client means by name what do does
+// to a path.
+func (s *session) change(name string, do func(path string) error) error {
+	path, err := sandbox.Resolve(s.cwd, name)
+	if err != nil {
+		return err
+	}
+	return do(path)
+}
+
+// renameFrom forgets an earlier source first: after a refusal RNTO must not
+// rename something that nobody speaks of any more.
+func (s *session) renameFrom(_ context.Context, c *line.Call) error {
+	s.source = ""
+	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	if _, err := s.box.Stat(path); err != nil {
+		return err
+	}
+	s.source = path
+	return nil
+}
+
+func (s *session) renameTo(_ context.Context, c *line.Call) error {
+	source := s.source
+	s.source = ""
+	if source == "" {
+		return errNoSource
+	}
+	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	return s.box.Rename(source, path)
+}
+
+func (s *session) size(_ context.Context, c *line.Call) error {
+	e, err := s.file(c.Arg(0))
+	if err != nil {
+		return err
+	}
+	c.Say(line.Reply(strconv.FormatInt(e.Size, 10)))
+	return nil
+}
+
+func (s *session) modified(_ context.Context, c *line.Call) error {
+	e, err := s.file(c.Arg(0))
+	if err != nil {
+		return err
+	}
+	c.Say(line.Reply(stamp(e.ModTime)))
+	return nil
+}
+
+// file describes the file that a client means by name.
+func (s *session) file(name string) (sandbox.Entry, error) {
+	path, err := sandbox.Resolve(s.cwd, name)
+	if err != nil {
+		return sandbox.Entry{}, err
+	}
+	e, err := s.box.Stat(path)
+	if err == nil && e.Dir {
+		err = sandbox.ErrIsDir
+	}
+	return e, err
+}
