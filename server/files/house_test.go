@@ -13,12 +13,16 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"posko/server/account"
 	"posko/server/hub"
 	"posko/server/line"
 	"posko/server/sandbox"
 	"posko/server/store"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second
@@ -63,8 +67,7 @@ func (r *record) reset() {
 // The rules say how a house is built.
 type rules struct {
 	reserve  int64
-	sessions int
-	store    func(*store.Store) hub.Store // what the hub is given
+	accounts func(account.Store) account.Store // what the directory is given
 }
 
 func newHouse(t testing.TB, r rules) *house {
@@ -80,15 +83,15 @@ func newHouse(t testing.TB, r rules) *house {
 		conns: make(chan *line.Conn, 64), served: make(chan error, 64),
 	}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
-	h.Accounts, err = account.New(db.Accounts(), account.Options{Cost: account.Cost{Memory: 8, Time: 1, Threads: 1}})
+	var accounts account.Store = db.Accounts()
+	if r.accounts != nil {
+		accounts = r.accounts(accounts)
+	}
+	h.Accounts, err = account.New(accounts, account.Options{Cost: account.Cost{Memory: 8, Time: 1, Threads: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var hubStore hub.Store = db
-	if r.store != nil {
-		hubStore = r.store(db)
-	}
-	h.Hub, err = hub.New(t.Context(), hub.Options{Store: hubStore, Log: log, Settings: hub.Settings{Sessions: r.sessions}})
+	h.Hub, err = hub.New(t.Context(), hub.Options{Store: db, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,16 +73,18 @@ func (s *session) login(ctx context.Context, password string) error {
 	if err != nil {
 		return err
 	}
-	box, err := s.Disk.Account(a.ID)
-	if err != nil {
-		return err
-	}
+	var box *sandbox.Box
 	presence, err := s.Hub.Attach(ctx, hub.Attachment{
 		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin, Epoch: a.Epoch},
 		End:     func(why hub.Reason) { s.conn.End(farewells[why]) },
-	}, func(ctx context.Context) error { return s.Accounts.Confirm(ctx, a) })
+	}, func(ctx context.Context) (err error) {
+		if err = s.Accounts.Confirm(ctx, a); err != nil {
+			return err
+		}
+		box, err = s.Disk.Account(a.ID)
+		return err
+	})
 	if err != nil {
-		box.Close()
 		return err
 	}
 	s.presence, s.box, s.cwd = presence, box, "/"
