@@ -20,6 +20,7 @@ var (
 	ErrNameTaken     = errors.New("account: name is taken")
 	ErrName          = errors.New("account: name is not 1 to 32 letters and digits")
 	ErrPassword      = errors.New("account: wrong password")
+	ErrGroupPassword = errors.New("account: wrong password of the group")
 	ErrPasswordShort = errors.New("account: password is too short")
 	ErrPasswordForm  = errors.New("account: password is not 1 to 128 letters and digits")
 	ErrSignupClosed  = errors.New("account: sign-up is closed")

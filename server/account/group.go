@@ -1,0 +1,37 @@
+package account
+
+import (
+	"context"
+	"net/netip"
+)
+
+// HashGroup returns the hash of a new group's password, or ErrPasswordForm.
+func (d *Directory) HashGroup(ctx context.Context, password string) (string, error) {
+	if !ValidPassword(password) {
+		return "", ErrPasswordForm
+	}
+	return d.hash(ctx, password)
+}
+
+// CheckGroup returns nil if the password is that of the group, or ErrNoGroup,
+// ErrThrottled or ErrGroupPassword. Wrong ones are bounded for all groups
+// together that the account tries from one address, and a right one leaves that
+// count as it is: it may be that of a group of one's own.
+func (d *Directory) CheckGroup(ctx context.Context, group int64, password string, who Account, addr netip.Addr) error {
+	hash, err := d.store.GroupPassword(ctx, group)
+	if err != nil {
+		return err
+	}
+	at := target{account: Key(who.Name), group: true}
+	return d.guess(ctx, hash, password, at, addr, withdrawn, ErrGroupPassword)
+}
+
+// SetGroupPassword replaces a group's password, or returns ErrPasswordForm or
+// ErrNoGroup. Whether the caller may do so is the hub's to say.
+func (d *Directory) SetGroupPassword(ctx context.Context, group int64, password string) error {
+	hash, err := d.HashGroup(ctx, password)
+	if err != nil {
+		return err
+	}
+	return d.store.SetGroupPassword(ctx, group, hash)
+}
