@@ -1,0 +1,66 @@
+package server
+
+import (
+	"math"
+	"time"
+
+	"posko/server/account"
+	"posko/server/hub"
+	"posko/server/line"
+	"posko/server/sandbox"
+)
+
+// What the configuration means to each room.
+
+func (c Config) accounts() account.Options {
+	return account.Options{
+		Signup:      c.Accounts.Signup,
+		MinPassword: c.Accounts.MinPassword,
+		Throttle: account.Limits{
+			Pair:    c.Login.FailuresPerPair,
+			Address: c.Login.FailuresPerAddress,
+			Window:  time.Duration(c.Login.FailureWindow),
+		},
+		Cost: account.Cost{
+			Memory:  uint32(c.Accounts.HashMemory >> 10),
+			Time:    uint32(c.Accounts.HashTime),
+			Threads: uint8(c.Accounts.HashThreads),
+		},
+		Hashes: c.Accounts.HashParallel,
+	}
+}
+
+func (c Config) hub() hub.Settings {
+	return hub.Settings{PrivateHistory: c.Chat.PrivateHistory, Sessions: c.Limits.PerAccount}
+}
+
+func (c Config) sandbox() sandbox.Options {
+	return sandbox.Options{Reserve: int64(c.Files.FreeReserve)}
+}
+
+// outbox is the bound that line knows: it has no word for none.
+func outbox(n Size) int {
+	if n == 0 {
+		return math.MaxInt
+	}
+	return int(n)
+}
+
+// lineOptions are those of a new connection.
+func (s *Server) lineOptions(name string, c *Config) line.Options {
+	opt := line.Options{
+		TLS:              s.tls[name],
+		HandshakeTimeout: time.Duration(c.Limits.HandshakeTimeout),
+		Slots:            *s.slots.Load(),
+		LoginTimeout:     time.Duration(c.Login.Timeout),
+		WriteTimeout:     time.Duration(c.Limits.WriteTimeout),
+		Outbox:           outbox(c.Limits.Outbox),
+		MaxErrors:        c.Login.MaxErrors,
+		MaxLines:         c.Login.MaxLines,
+		MaxBytes:         int(c.Login.MaxBytes),
+	}
+	if name == ProtocolFiles {
+		opt.IdleTimeout = time.Duration(c.Files.IdleTimeout)
+	}
+	return opt
+}

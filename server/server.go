@@ -1,0 +1,380 @@
+// Package server puts the rooms together: it accepts connections, bounds their
+// number, gives each listener its dialect, and starts, reloads and stops the
+// whole. It reads the configuration.
+//
+// It knows neither how things are stored nor where certificates and listeners
+// come from: whoever makes a Server hands these in.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"posko"
+	"posko/server/account"
+	"posko/server/admin"
+	"posko/server/chat"
+	"posko/server/files"
+	"posko/server/hub"
+	"posko/server/line"
+	"posko/server/sandbox"
+)
+
+// The names of the protocols, under which Serve is given listeners.
+const (
+	ProtocolChat  = "chat"
+	ProtocolFiles = "files"
+	ProtocolAdmin = "admin" // the operator's, on a Unix socket, without TLS
+)
+
+// ErrServerClosed is returned by Serve after Shutdown: it is a success.
+var ErrServerClosed = errors.New("server: closed")
+
+// Options are what a Server is made of.
+type Options struct {
+	Config Config // valid
+	// Dir is the state directory. The caller has it locked.
+	Dir      string
+	Accounts account.Store
+	Hub      hub.Store
+	// TLS returns the configuration of a protocol, by its ALPN name. It is
+	// called once for each.
+	TLS func(alpn string) *tls.Config
+	Log *slog.Logger
+	// Fail is called once if the state can't be trusted any more: the process
+	// should end with an error, and start again. It may be nil.
+	Fail func(error)
+	// Describe adds to a status what lies outside the server: certificates,
+	// and what became of the last reload. It may be nil.
+	Describe func(*admin.Status)
+}
+
+// A dialect is what serves the connections of one listener.
+type dialect interface {
+	Serve(ctx context.Context, c *line.Conn) error
+}
+
+// A Server serves both protocols and the operator's.
+type Server struct {
+	log      *slog.Logger
+	accounts *account.Directory
+	hub      *hub.Hub
+	disk     *sandbox.Disk
+	dialects map[string]dialect
+	tls      map[string]*tls.Config
+	initial  Config // what only a start applies is still as it says
+	config   atomic.Pointer[Config]
+	slots    atomic.Pointer[chan struct{}]
+	limits   limits
+	started  time.Time
+	describe func(*admin.Status)
+
+	ctx    context.Context // of all connections; cancelled to cut them off
+	cancel context.CancelFunc
+	conns  sync.WaitGroup
+
+	mu        sync.Mutex
+	stopping  bool
+	open      map[*line.Conn]string   // its protocol
+	listeners map[net.Listener]string // likewise
+	lastID    uint64
+}
+
+// New opens the rooms. Close or Shutdown must be called afterwards.
+func New(ctx context.Context, opt Options) (*Server, error) {
+	s := &Server{
+		log: opt.Log, started: time.Now(), describe: opt.Describe,
+		open: map[*line.Conn]string{}, listeners: map[net.Listener]string{},
+		limits: newLimits(opt.Log),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := s.build(ctx, opt); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) build(ctx context.Context, opt Options) (err error) {
+	cfg := opt.Config
+	s.initial = cfg
+	if s.accounts, err = account.New(opt.Accounts, cfg.accounts()); err != nil {
+		return err
+	}
+	if s.disk, err = sandbox.Open(filepath.Join(opt.Dir, "files"), cfg.sandbox()); err != nil {
+		return err
+	}
+	if err := s.reconcile(ctx); err != nil {
+		return err
+	}
+	s.hub, err = hub.New(ctx, hub.Options{Store: opt.Hub, Log: opt.Log, Fail: opt.Fail, Settings: cfg.hub()})
+	if err != nil {
+		return err
+	}
+	s.dialects = map[string]dialect{
+		ProtocolChat:  chat.New(chat.Options{Accounts: s.accounts, Hub: s.hub}),
+		ProtocolFiles: files.New(files.Options{Accounts: s.accounts, Hub: s.hub, Disk: s.disk}),
+		ProtocolAdmin: admin.New(admin.Options{
+			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Status: s.Status,
+			MinPassword: func() int { return s.config.Load().Accounts.MinPassword },
+		}),
+	}
+	s.tls = map[string]*tls.Config{
+		ProtocolChat:  opt.TLS(chat.ALPN),
+		ProtocolFiles: opt.TLS(files.ALPN),
+	}
+	s.configure(cfg)
+	return nil
+}
+
+// reconcile removes the files of accounts whose deletion a crash interrupted.
+func (s *Server) reconcile(ctx context.Context) error {
+	all, err := s.accounts.List(ctx)
+	if err != nil {
+		return err
+	}
+	alive := make(map[int64]bool, len(all))
+	for _, a := range all {
+		alive[a.ID] = true
+	}
+	return s.disk.Reconcile(ctx, func(id int64) bool { return alive[id] })
+}
+
+// configure applies what may change while the server runs.
+func (s *Server) configure(cfg Config) {
+	if old := s.config.Load(); old == nil || old.Limits.Handshakes != cfg.Limits.Handshakes {
+		var slots chan struct{}
+		if cfg.Limits.Handshakes > 0 {
+			slots = line.NewSlots(cfg.Limits.Handshakes)
+		}
+		s.slots.Store(&slots)
+	}
+	s.config.Store(&cfg)
+	s.limits.set(cfg.Limits.Connections, cfg.Limits.PerAddress)
+}
+
+// Reload applies a valid configuration and returns the keys that differ from
+// those of the start and take effect at the next one only. On an error nothing
+// has changed.
+func (s *Server) Reload(cfg Config) (restart []string, err error) {
+	restart = cfg.Changed(s.initial)
+	if err := s.accounts.SetOptions(cfg.accounts()); err != nil {
+		return nil, err
+	}
+	s.hub.Configure(cfg.hub())
+	s.disk.SetOptions(cfg.sandbox())
+	s.configure(cfg)
+	return restart, nil
+}
+
+// Serve accepts connections, by protocol, until Shutdown. It returns
+// ErrServerClosed then, or the error of a listener that broke. It closes the
+// listeners.
+func (s *Server) Serve(listeners map[string][]net.Listener) error {
+	failed := make(chan error, 1)
+	var accepting sync.WaitGroup
+	for name, all := range listeners {
+		if s.dialects[name] == nil {
+			return fmt.Errorf("server: no protocol %q", name)
+		}
+		for _, l := range all {
+			if !s.listen(name, l) {
+				return ErrServerClosed
+			}
+			accepting.Go(func() {
+				defer l.Close()
+				if err := s.accept(name, l); err != nil {
+					select {
+					case failed <- err:
+					default:
+					}
+				}
+			})
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		accepting.Wait()
+		close(done)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-done:
+		return ErrServerClosed
+	}
+}
+
+// listen registers a listener, unless the server stops.
+func (s *Server) listen(name string, l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		l.Close()
+		return false
+	}
+	s.listeners[l] = name
+	return true
+}
+
+// Pauses after an accept that failed for want of descriptors or memory.
+const (
+	firstPause = 5 * time.Millisecond
+	mostPause  = time.Second
+)
+
+// accept returns nil once the server stops.
+func (s *Server) accept(name string, l net.Listener) error {
+	pause := firstPause
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = firstPause
+			s.Handle(name, nc)
+		case s.isStopping():
+			return nil
+		case !isTemporary(err):
+			return err
+		default:
+			s.log.Warn("accept failed", "protocol", name, "err", err, "retry_in", pause)
+			select {
+			case <-time.After(pause):
+			case <-s.ctx.Done():
+				return nil
+			}
+			pause = min(2*pause, mostPause)
+		}
+	}
+}
+
+// isTemporary tells what passes (EMFILE, ECONNABORTED, …) from what does not.
+func isTemporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}
+
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+// Handle serves one connection of a protocol, in a goroutine of its own, if the
+// limits admit it.
+func (s *Server) Handle(name string, nc net.Conn) {
+	release := func() {}
+	if name != ProtocolAdmin {
+		var ok bool
+		if release, ok = s.limits.admit(nc.RemoteAddr()); !ok {
+			nc.Close()
+			return
+		}
+	}
+	cfg := s.config.Load()
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		keepalive := time.Duration(cfg.Limits.Keepalive)
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: keepalive > 0, Idle: keepalive, Interval: keepalive / 4})
+	}
+	s.mu.Lock()
+	s.lastID++
+	log := s.log.With("protocol", name, "conn", s.lastID)
+	c := line.NewConn(nc, s.lineOptions(name, cfg), log)
+	if s.stopping {
+		s.mu.Unlock()
+		release()
+		nc.Close()
+		return
+	}
+	s.open[c] = name
+	s.conns.Go(func() {
+		err := s.dialects[name].Serve(s.ctx, c)
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+		release()
+		if err != nil {
+			log.Debug("connection broke", "address", nc.RemoteAddr(), "err", err)
+		}
+	})
+	s.mu.Unlock()
+}
+
+// Shutdown takes no more connections, lets running commands and transfers end,
+// and says goodbye to every client. When ctx is done it cuts off whoever is
+// left. Then it closes the rooms; the stores remain the caller's to close.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.open {
+		c.Stop()
+	}
+	s.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		s.conns.Wait()
+		close(ended)
+	}()
+	var err error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.cancel()
+	<-ended
+	s.close()
+	return err
+}
+
+// close closes the rooms that are open.
+func (s *Server) close() {
+	s.cancel()
+	if s.hub != nil {
+		s.hub.Close()
+	}
+	if s.disk != nil {
+		if err := s.disk.Close(); err != nil {
+			s.log.Error("files not closed", "err", err)
+		}
+	}
+}
+
+// Status describes the running server, for the operator, whose own connections
+// are left out.
+func (s *Server) Status() admin.Status {
+	st := admin.Status{
+		Version: posko.Version, Started: s.started,
+		Connections: map[string]int{}, Listening: map[string][]string{},
+		Online: len(s.hub.Online()),
+	}
+	s.mu.Lock()
+	for l, name := range s.listeners {
+		st.Listening[name] = append(st.Listening[name], l.Addr().String())
+	}
+	for _, name := range s.open {
+		st.Connections[name]++
+	}
+	s.mu.Unlock()
+	delete(st.Listening, ProtocolAdmin)
+	delete(st.Connections, ProtocolAdmin)
+	for _, addresses := range st.Listening {
+		slices.Sort(addresses)
+	}
+	if s.describe != nil {
+		s.describe(&st)
+	}
+	return st
+}
