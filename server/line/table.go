@@ -167,7 +167,11 @@ func (row *Command[S]) usage() string {
 	if row.Args != "" {
 		usage += " " + row.Args
 	}
-	return usage + " - " + row.Help
+	usage += " - " + row.Help
+	if len(row.Aliases) > 0 {
+		usage += " (also " + strings.Join(row.Aliases, ", ") + ")"
+	}
+	return usage
 }
 
 const errNoCommand = Refusal("no such command")
