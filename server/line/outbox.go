@@ -30,8 +30,8 @@ type outbox struct {
 	bytes    int // queued and not yet written
 	writing  bool
 	err      error
-	appended int64 // bytes that were ever queued; the data of replies doesn't count
-	written  int64 // of these
+	appended int64 // bytes of the stream, also those dropped; the data of replies doesn't count
+	written  int64 // of these, without a gap
 }
 
 func newOutbox(w io.Writer, limit int, fail func(error)) *outbox {
@@ -41,6 +41,8 @@ func newOutbox(w io.Writer, limit int, fail func(error)) *outbox {
 }
 
 // append queues b and returns the stream position behind it. It never waits.
+// What comes after the end of the connection has its place in the stream too,
+// one that written never reaches: who asks finds it unwritten.
 func (o *outbox) append(b []byte) int64 {
 	o.mu.Lock()
 	if o.err == nil && o.bytes+len(b) > o.limit {
@@ -48,14 +50,13 @@ func (o *outbox) append(b []byte) int64 {
 		o.stop(errOverflow)
 		o.mu.Lock()
 	}
+	defer o.mu.Unlock()
 	if o.err == nil {
 		o.queue = append(o.queue, b)
 		o.bytes += len(b)
-		o.appended += int64(len(b))
 	}
-	end := o.appended
-	o.mu.Unlock()
-	return end
+	o.appended += int64(len(b))
+	return o.appended
 }
 
 // stop drops what is queued and ends the connection.
@@ -125,9 +126,14 @@ func (o *outbox) write() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.pump()
+	o.leave()
+	return o.err
+}
+
+// leave gives the writer's place back. The caller holds mu.
+func (o *outbox) leave() {
 	o.writing = false
 	o.changed.Broadcast()
-	return o.err
 }
 
 // pump writes what is queued, joined. The caller is the writer and holds mu,
@@ -170,12 +176,18 @@ func (o *outbox) fill(record *[recordSize]byte) int {
 }
 
 // room waits until the client has taken so much that its own next reply fits
-// beside what others send it.
+// beside what others send it. It writes itself where nobody else does.
 func (o *outbox) room() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.err == nil && o.bytes > o.limit/2 {
-		o.changed.Wait()
+		if o.writing {
+			o.changed.Wait()
+			continue
+		}
+		o.writing = true
+		o.pump()
+		o.leave()
 	}
 	return o.err
 }
