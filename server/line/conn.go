@@ -91,7 +91,7 @@ func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
 	c := &Conn{opt: opt, raw: nc, log: log, started: time.Now()}
 	c.answered.L = &c.mu
 	c.cancel = func() {}
-	guarded := &guard{Conn: nc, stall: opt.WriteTimeout}
+	guarded := &guard{Conn: nc, stall: opt.WriteTimeout, tls: opt.TLS != nil}
 	c.nc = guarded
 	if opt.TLS != nil {
 		c.nc = tls.Server(guarded, opt.TLS)

@@ -2,12 +2,16 @@ package line
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"time"
 )
 
-var errStalled = errors.New("line: the client takes no bytes")
+var (
+	errStalled = errors.New("line: the client takes no bytes")
+	errTorn    = errors.New("line: the connection ended without a close_notify")
+)
 
 // A guard is the connection below TLS. A write may take as long as the client
 // takes bytes; if it takes none for the stall time, the write fails. It sees
@@ -19,6 +23,10 @@ type guard struct {
 	// The place is given back while the client is being waited for, so that
 	// slow ones keep nobody out.
 	slots chan struct{}
+	// tls says that TLS is spoken above, where an end without a close_notify
+	// is none. crypto/tls takes it for one between two records; it does pass
+	// any other error on.
+	tls bool
 }
 
 func (g *guard) Read(b []byte) (int, error) {
@@ -26,7 +34,11 @@ func (g *guard) Read(b []byte) (int, error) {
 		g.slots <- struct{}{}
 		defer func() { <-g.slots }()
 	}
-	return g.Conn.Read(b)
+	n, err := g.Conn.Read(b)
+	if g.tls && errors.Is(err, io.EOF) {
+		err = errTorn
+	}
+	return n, err
 }
 
 func (g *guard) Write(b []byte) (int, error) {

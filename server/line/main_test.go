@@ -270,8 +270,9 @@ func (h *house) pipe(t *testing.T, opt Options) (*user, *Conn) {
 // A user is a client in a test.
 type user struct {
 	*Client
-	t  *testing.T
-	nc net.Conn
+	t   *testing.T
+	nc  net.Conn
+	raw *net.TCPConn // below TLS
 }
 
 // patience bounds every wait for something that must come.
@@ -282,15 +283,21 @@ func newUser(t *testing.T, nc net.Conn) *user {
 	return &user{Client: NewClient(nc), t: t, nc: nc}
 }
 
-// dial connects a user, and returns the server's end too.
+// dial connects a user, who sees errTorn where a connection ends without a
+// close_notify, and returns the server's end too.
 func (h *house) dial(t *testing.T, addr string) (*user, *Conn) {
 	t.Helper()
-	nc, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", addr, clientTLS())
+	raw, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { nc.Close() })
-	return newUser(t, nc), await(t, h.opened)
+	t.Cleanup(func() { raw.Close() })
+	u := newUser(t, tls.Client(&guard{Conn: raw, tls: true}, clientTLS()))
+	u.raw = raw.(*net.TCPConn)
+	if err := u.nc.(*tls.Conn).Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return u, await(t, h.opened)
 }
 
 // await receives what must come.
