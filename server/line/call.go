@@ -73,8 +73,8 @@ func (c *Call) Lines(lines []string) {
 // the client was promised n.
 func (c *Call) Rows(n int, rows iter.Seq2[string, error]) { c.count, c.rows = int64(n), rows }
 
-// Bytes answers with n bytes of body, which is closed in the end. If there are
-// fewer, the connection is cut off.
+// Bytes answers with n bytes of body. If there are fewer, the connection is cut
+// off. body is closed in any case, also where the command fails.
 func (c *Call) Bytes(n int64, body io.ReadCloser) { c.count, c.body = n, body }
 
 // Later leaves the answer of an Async row to the function that it returns. That
@@ -87,6 +87,13 @@ func (c *Call) Later() func(error) {
 	return func(err error) {
 		c.answer(err)
 		c.conn.finish()
+	}
+}
+
+// close closes the body of Bytes, sent or not.
+func (c *Call) close() {
+	if c.body != nil {
+		c.body.Close()
 	}
 }
 
@@ -187,48 +194,60 @@ func (c *Conn) readFull(b []byte) error {
 	return nil
 }
 
-// sendRows sends n rows behind their number.
-func (c *Conn) sendRows(n int64, rows iter.Seq2[string, error]) error {
+var errPromise = errors.New("line: the data of a reply is not what was promised")
+
+// send has write send a reply with its data, while events wait. If write fails
+// or panics the connection is cut off in the middle of the data: without a
+// close_notify and without a further byte, so that the client knows.
+func (c *Conn) send(write func(data) error) (err error) {
 	d, err := c.out.data()
 	if err != nil {
 		return err
 	}
 	defer c.out.write()
+	err = errPromise
+	defer func() {
+		if err != nil {
+			c.cut(err)
+		}
+	}()
+	return write(d)
+}
+
+// sendRows sends n rows behind their number.
+func sendRows(d data, n int64, rows iter.Seq2[string, error]) error {
 	w := writers.Get().(*bufio.Writer)
-	defer writers.Put(w)
 	w.Reset(d)
+	defer func() {
+		w.Reset(nil)
+		writers.Put(w)
+	}()
 	w.WriteString(okPrefix + strconv.FormatInt(n, 10) + rowsUnit + "\n")
 	for text, err := range rows {
 		if err != nil || n == 0 {
-			return c.broke(errors.Join(errPromise, err))
+			return errors.Join(errPromise, err)
 		}
 		n--
 		if _, err := w.WriteString(text + "\n"); err != nil {
-			return c.broke(err)
+			return err
 		}
 	}
 	if n > 0 {
-		return c.broke(errPromise)
+		return errPromise
 	}
 	return w.Flush()
 }
 
 // sendBytes sends n bytes of body behind their number, which goes out together
 // with the first of them.
-func (c *Conn) sendBytes(n int64, body io.ReadCloser) error {
-	defer body.Close()
-	d, err := c.out.data()
-	if err != nil {
-		return err
-	}
-	defer c.out.write()
+func sendBytes(d data, n int64, body io.Reader) error {
 	buf := transfers.Get().(*[transferSize]byte)
 	defer transfers.Put(buf)
 	head := copy(buf[:], okPrefix+strconv.FormatInt(n, 10)+bytesUnit+"\n")
 	for {
 		chunk := buf[:head+int(min(n, int64(transferSize-head)))]
 		if _, err := io.ReadFull(body, chunk[head:]); err != nil {
-			return c.broke(errors.Join(errPromise, err))
+			return errors.Join(errPromise, err)
 		}
 		if _, err := d.Write(chunk); err != nil {
 			return err
@@ -238,13 +257,4 @@ func (c *Conn) sendBytes(n int64, body io.ReadCloser) error {
 		}
 		head = 0
 	}
-}
-
-var errPromise = errors.New("line: the data of a reply is not what was promised")
-
-// broke cuts the connection off in the middle of a reply's data: without a
-// close_notify, so that the client knows.
-func (c *Conn) broke(err error) error {
-	c.cut(err)
-	return err
 }

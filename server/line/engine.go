@@ -138,6 +138,7 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 		return err
 	}
 	row, call, err := d.find(c, text, whole)
+	defer call.close()
 	if err == nil && row.Async {
 		call.answer = func(err error) { d.answer(c, row, call, err) }
 	} else {
@@ -203,9 +204,9 @@ func (d *Dialect[S]) answer(c *Conn, row *Command[S], call *Call, err error) err
 	}
 	switch {
 	case call.rows != nil:
-		err = c.sendRows(call.count, call.rows)
+		err = c.send(func(d data) error { return sendRows(d, call.count, call.rows) })
 	case call.body != nil:
-		err = c.sendBytes(call.count, call.body)
+		err = c.send(func(d data) error { return sendBytes(d, call.count, call.body) })
 	case call.later:
 		c.out.append([]byte(okPrefix + string(say) + "\n"))
 	default:
