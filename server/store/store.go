@@ -77,7 +77,7 @@ func open(ctx context.Context, dir string, opts Options, migrations []string) (_
 	}()
 
 	// An absolute path has no host part to be mistaken for in a URI.
-	path, err := filepath.Abs(filepath.Join(dir, "posko.db"))
+	path, err := filepath.Abs(filepath.Join(dir, databaseFile))
 	if err != nil {
 		return nil, err
 	}
