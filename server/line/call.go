@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // The units of a reply that carries data: "[OK] 3 baris", "[OK] 1024 byte".
@@ -44,6 +45,7 @@ type Call struct {
 	broken error // the connection broke in the middle of the data
 	later  bool
 	answer func(error)
+	done   atomic.Bool // of a later answer
 }
 
 // Arg is the argument at i, or "" if the client left it out.
@@ -86,6 +88,13 @@ func (c *Call) Later() func(error) {
 	c.later = true
 	return func(err error) {
 		c.answer(err)
+		c.finish()
+	}
+}
+
+// finish says, the first time, that a later answer is owed no more.
+func (c *Call) finish() {
+	if !c.done.Swap(true) {
 		c.conn.finish()
 	}
 }

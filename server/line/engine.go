@@ -32,7 +32,7 @@ var errPanic = errors.New("line: panic in a session")
 // becomes the connection's own. When ctx is cancelled the connection is cut
 // off. The error says why the connection broke; it is nil if it ended as
 // connections do.
-func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) error {
+func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) (err error) {
 	stop := context.AfterFunc(ctx, c.Abort)
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
@@ -41,11 +41,12 @@ func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) error {
 	c.cancel, c.words = cancel, d.Table.words
 	c.mu.Unlock()
 	defer c.cut(errClosed)
+	defer c.rescue(&err)
 	if err := c.handshake(ctx); err != nil {
 		return err
 	}
 	s := d.Open(c)
-	err := d.run(ctx, c, s)
+	err = d.run(ctx, c, s)
 	c.settle()
 	d.Close(s, c.clean)
 	c.in.release()
@@ -86,12 +87,7 @@ func (c *Conn) leave(err error) error {
 
 // run reads lines and runs their commands until the connection ends.
 func (d *Dialect[S]) run(ctx context.Context, c *Conn, s S) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.log.Error("panic in a session", "panic", p, "stack", string(debug.Stack()))
-			err = errPanic
-		}
-	}()
+	defer c.rescue(&err)
 	for {
 		if err := c.stopping(); err != nil {
 			return err
@@ -111,6 +107,15 @@ func (d *Dialect[S]) run(ctx context.Context, c *Conn, s S) (err error) {
 		if err := d.handle(ctx, c, s, text, whole); err != nil {
 			return err
 		}
+	}
+}
+
+// rescue keeps a panic in one session from ending the others. It is to be
+// deferred.
+func (c *Conn) rescue(err *error) {
+	if p := recover(); p != nil {
+		c.log.Error("panic in a session", "panic", p, "stack", string(debug.Stack()))
+		*err = errPanic
 	}
 }
 
@@ -145,11 +150,7 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 		c.settle()
 	}
 	if err == nil {
-		began := time.Now()
-		err = row.Run(s, ctx, call)
-		if d.Observe != nil {
-			d.Observe(row.Name, time.Since(began))
-		}
+		err = d.do(ctx, s, row, call)
 		if call.later {
 			return nil
 		}
@@ -162,6 +163,24 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 		return errEnded // the client is not told what can't be known
 	}
 	return d.answer(c, row, call, err)
+}
+
+// do runs a command.
+func (d *Dialect[S]) do(ctx context.Context, s S, row *Command[S], call *Call) error {
+	defer func(began time.Time) {
+		if d.Observe != nil {
+			d.Observe(row.Name, time.Since(began))
+		}
+	}(time.Now())
+	returned := false
+	defer func() {
+		if !returned && call.later {
+			call.finish() // a panic may have lost the function that would
+		}
+	}()
+	err := row.Run(s, ctx, call)
+	returned = true
+	return err
 }
 
 // find returns the command of a line, or the error with which it is refused:
