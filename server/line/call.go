@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -135,7 +136,7 @@ func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 // ReceiveText answers with first, then copies lines to w, each ended by LF,
 // until one that is a single dot. One leading dot is removed from the others.
 // After a line that is too long or not valid the rest is taken, and the line's
-// refusal returned.
+// refusal returned; of several failures the first.
 func (c *Call) ReceiveText(first Reply, w io.Writer) error {
 	conn := c.conn
 	if err := c.ask(first); err != nil {
@@ -148,21 +149,21 @@ func (c *Call) ReceiveText(first Reply, w io.Writer) error {
 		text, err := conn.readLine()
 		switch {
 		case errors.Is(err, errTooLong):
-			failed = errors.Join(failed, conn.words.TooLong)
-			continue
+			err = conn.words.TooLong
 		case err != nil:
-			c.broken = err
-			return err
+			c.broken = noEOF(err)
+			return c.broken
+		case text == dot && failed == nil:
+			return out.Flush()
 		case text == dot:
-			return errors.Join(failed, out.Flush())
+			return failed
 		case !ValidText(text):
-			failed = errors.Join(failed, conn.words.BadLine)
-		}
-		if text[:min(len(text), 1)] == dot {
-			text = text[1:]
+			err = conn.words.BadLine
+		case failed == nil:
+			_, err = out.WriteString(strings.TrimPrefix(text, dot) + "\n")
 		}
 		if failed == nil {
-			_, failed = out.WriteString(text + "\n")
+			failed = err
 		}
 	}
 }
@@ -193,11 +194,8 @@ func (c *Conn) readFull(b []byte) error {
 	for n < len(b) {
 		m, err := c.read(b[n:])
 		n += m
-		if errors.Is(err, io.EOF) {
-			return io.ErrUnexpectedEOF
-		}
 		if err != nil {
-			return err
+			return noEOF(err)
 		}
 	}
 	return nil
