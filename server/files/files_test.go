@@ -355,7 +355,6 @@ func TestUncertain(t *testing.T) {
 		Close: func(*session, bool) {},
 	}
 	ours, theirs := net.Pipe()
-	defer ours.Close()
 	ended := make(chan error)
 	go func() {
 		ended <- engine.Serve(t.Context(), line.NewConn(theirs, line.Options{}, slog.New(slog.DiscardHandler)))
@@ -364,6 +363,7 @@ func TestUncertain(t *testing.T) {
 	if _, err := client.Do("DEL"); err != io.EOF {
 		t.Errorf("got %v, want the end", err)
 	}
+	ours.Close()
 	if err := <-ended; !errors.Is(err, sandbox.ErrUncertain) {
 		t.Errorf("ended with %v", err)
 	}
