@@ -13,6 +13,10 @@ var (
 	errTorn    = errors.New("line: the connection ended without a close_notify")
 )
 
+// looks is how often in its stall time a blocked write looks at its progress,
+// and so how exact that time is.
+const looks = 4
+
 // A guard is the connection below TLS. A write may take as long as the client
 // takes bytes; if it takes none for the stall time, the write fails. It sees
 // plain progress, which a deadline for a whole TLS record would not.
@@ -46,8 +50,8 @@ func (g *guard) Write(b []byte) (int, error) {
 		return g.Conn.Write(b)
 	}
 	done := 0
-	for {
-		if err := g.Conn.SetWriteDeadline(time.Now().Add(g.stall)); err != nil {
+	for still := 0; still < looks; {
+		if err := g.Conn.SetWriteDeadline(time.Now().Add(g.stall / looks)); err != nil {
 			return done, err
 		}
 		n, err := g.Conn.Write(b[done:])
@@ -55,10 +59,11 @@ func (g *guard) Write(b []byte) (int, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return done, err
 		}
-		if n == 0 {
-			return done, errStalled
+		if still++; n > 0 {
+			still = 0
 		}
 	}
+	return done, errStalled
 }
 
 // SetWriteDeadline does nothing: Write sets its own.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -116,6 +117,42 @@ func TestOldTLS(t *testing.T) {
 	defer nc.Close()
 	u := newUser(t, nc)
 	u.do("ECHO 1.2", "[OK] echo 1.2", "EXIT", "[OK] so long")
+}
+
+// TestStallWindow has a client take its last byte at the start of a write.
+func TestStallWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		g := &guard{Conn: far, stall: 8 * time.Second}
+		go near.Read(make([]byte, 1))
+		began := time.Now()
+		n, err := g.Write([]byte("two"))
+		if took := time.Since(began); n != 1 || err != errStalled || took > 10*time.Second {
+			t.Errorf("after %v: %d, %v", took, n, err)
+		}
+	})
+}
+
+// TestSlowReader has a client take a byte now and then: it is not cut off.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		g := &guard{Conn: far, stall: 8 * time.Second}
+		go func() {
+			for b := make([]byte, 1); ; {
+				time.Sleep(7 * time.Second)
+				if _, err := near.Read(b); err != nil {
+					return
+				}
+			}
+		}()
+		defer time.Sleep(time.Minute) // the reader sees the end
+		defer far.Close()
+		if n, err := g.Write([]byte(repeat("a", 20))); n != 20 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
 }
 
 func isTimeout(err error) bool {
