@@ -67,9 +67,8 @@ type Conn struct {
 	in       input
 	first    [64]byte // a read of an idle connection goes here, so that it needs no buffer
 	loggedIn bool
-	errors   int // this one and the next two count what is done before login
+	errors   int // of commands before login, as are the lines
 	lines    int
-	bytes    int
 	clean    bool // the client has left on purpose
 
 	mu        sync.Mutex
@@ -109,7 +108,7 @@ func (c *Conn) Log() *slog.Logger { return c.log }
 // SetLoggedIn says that a login or a logout has succeeded.
 func (c *Conn) SetLoggedIn(in bool) {
 	c.loggedIn = in
-	c.errors, c.lines, c.bytes, c.started = 0, 0, 0, time.Now()
+	c.errors, c.lines, c.in.taken, c.started = 0, 0, 0, time.Now()
 }
 
 // Append queues b, which holds whole lines and must never change afterwards,
@@ -207,6 +206,10 @@ func (c *Conn) read(b []byte) (int, error) {
 func (c *Conn) readLine() (string, error) {
 	for {
 		line, ok, err := c.in.next()
+		if !c.loggedIn && c.opt.MaxBytes > 0 && c.in.taken > int64(c.opt.MaxBytes) {
+			c.info(c.words.TooMuch)
+			return "", errRefused
+		}
 		if ok || err != nil {
 			return line, err
 		}

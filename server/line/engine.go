@@ -119,22 +119,18 @@ func (c *Conn) rescue(err *error) {
 	}
 }
 
-// admit counts what a client does before login. It says goodbye to one that
+// admit counts a client's lines before login. It says goodbye to one that
 // does too much, and to a browser, to which nothing here is of use.
 func (c *Conn) admit(text string) bool {
 	if c.loggedIn {
 		return true
 	}
-	c.lines++
-	c.bytes += len(text) + 1
-	if over(c.lines, c.opt.MaxLines) || over(c.bytes, c.opt.MaxBytes) {
+	if c.lines++; c.opt.MaxLines > 0 && c.lines > c.opt.MaxLines {
 		c.info(c.words.TooMuch)
 		return false
 	}
 	return !strings.HasSuffix(text, " HTTP/1.1") && !strings.HasSuffix(text, " HTTP/1.0")
 }
-
-func over(n, limit int) bool { return limit > 0 && n > limit }
 
 // handle runs the command of one line and answers it. An error ends the
 // connection.

@@ -23,6 +23,7 @@ var inputs = sync.Pool{New: func() any { return new([inputSize]byte) }}
 type input struct {
 	buf       *[inputSize]byte
 	r, w      int
+	taken     int64  // bytes that were taken out
 	discarded int    // bytes thrown away of a line that is too long
 	head      string // how that line began
 }
@@ -40,13 +41,11 @@ func (in *input) next() (line string, ok bool, err error) {
 	case end < 0 && in.discarded == 0 && len(data) < MaxLine:
 		return "", false, nil
 	case end < 0:
-		in.discard(len(data))
-		if in.discarded > MaxDiscarded {
-			return "", false, errFlood
-		}
-		return "", false, nil
+		return "", false, in.discard(len(data))
 	case in.discarded > 0 || end >= MaxLine:
-		in.discard(end + 1)
+		if err := in.discard(end + 1); err != nil {
+			return "", false, err
+		}
 		line, in.head, in.discarded = in.head, "", 0
 		return line, true, errTooLong
 	}
@@ -55,12 +54,16 @@ func (in *input) next() (line string, ok bool, err error) {
 	return line, true, nil
 }
 
-func (in *input) discard(n int) {
+func (in *input) discard(n int) error {
 	if in.discarded == 0 {
 		in.head = string(in.bytes()[:min(n, headSize)])
 	}
 	in.discarded += n
 	in.take(n)
+	if in.discarded > MaxDiscarded {
+		return errFlood
+	}
+	return nil
 }
 
 // bytes are those that were read and not taken yet.
@@ -74,6 +77,7 @@ func (in *input) bytes() []byte {
 // take removes the first n bytes, and gives the buffer back with the last one.
 func (in *input) take(n int) {
 	in.r += n
+	in.taken += int64(n)
 	if in.r == in.w {
 		in.release()
 	}
