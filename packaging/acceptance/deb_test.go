@@ -23,6 +23,7 @@ func TestDeb(t *testing.T) {
 		{"serve", c.serve},
 		{"activate", c.activate},
 		{"ready", c.ready},
+		{"sockets", c.sockets},
 		{"reload", c.reload},
 		{"reload refused", c.reloadRefused},
 		{"watchdog", c.watchdog},
@@ -95,6 +96,7 @@ func (c *container) install(t *testing.T, repo *repository) {
 	c.prints(t, "posko posko 700 /var/lib/posko\nroot posko 640 "+configFile+"\nposko posko 600 /run/posko/admin.sock",
 		"stat", "--format=%U %G %a %n", "/var/lib/posko", configFile, "/run/posko/admin.sock")
 	c.prints(t, "", "systemctl", "--failed", "--no-legend")
+	c.prints(t, "", "systemd-analyze", append([]string{"verify", "--man=no", "poskod-metrics.socket"}, units...)...)
 }
 
 const keyring = "/usr/share/keyrings/posko-archive-keyring.gpg"
@@ -162,6 +164,49 @@ func (c *container) ready(t *testing.T) {
 	}
 }
 
+// sockets: what the administrator enables and disables is what the service
+// starts with, and a drop-in adds an address, as the units say.
+func (c *container) sockets(t *testing.T) {
+	all := append([]string{"is-active", "poskod-metrics.socket"}, units...)
+	c.run(t, "systemctl", "enable", "--quiet", "poskod-metrics.socket")
+	c.run(t, "systemctl", "disable", "--quiet", "--now", "poskod-files.socket")
+	c.run(t, "systemctl", "restart", "poskod.service")
+	c.prints(t, "active\nactive\nactive\ninactive", "systemctl", all...)
+	c.run(t, "systemctl", "disable", "--quiet", "--now", "poskod-metrics.socket")
+	c.run(t, "systemctl", "enable", "--quiet", "poskod-files.socket")
+	c.run(t, "systemctl", "restart", "poskod.service")
+	c.prints(t, "inactive\nactive\nactive\nactive", "systemctl", all...)
+
+	c.dropIn(t, "poskod-chat.socket", "[Socket]\nListenStream=7800\n")
+	c.stopStart(t)
+	for _, port := range []int{chatPort, 7800, filesPort} {
+		c.says(t, port, []string{"EXIT"}, "[OK] Sampai jumpa")
+	}
+	c.dropIn(t, "poskod-chat.socket", "")
+	c.stopStart(t)
+}
+
+// stopStart is how changed sockets come into use.
+func (c *container) stopStart(t *testing.T) {
+	t.Helper()
+	c.run(t, "systemctl", "stop", "poskod-chat.socket", "poskod-files.socket", "poskod.service")
+	c.prints(t, "inactive\ninactive\ninactive", "systemctl", append([]string{"is-active"}, units...)...)
+	c.run(t, "systemctl", "start", "poskod.service")
+	c.prints(t, "active\nactive\nactive", "systemctl", append([]string{"is-active"}, units...)...)
+}
+
+// dropIn adds settings to a unit until the container's end, in place of those
+// that it added before.
+func (c *container) dropIn(t *testing.T, unit, text string) {
+	t.Helper()
+	dir := c.path("/run/systemd/system/" + unit + ".d")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "acceptance.conf"), text)
+	c.run(t, "systemctl", "daemon-reload")
+}
+
 // reload takes a setting that a client can see.
 func (c *container) reload(t *testing.T) {
 	c.says(t, chatPort, []string{"SIGNUP budi " + password, "EXIT"}, "[ERR] Pendaftaran ditutup", "[OK] Sampai jumpa")
@@ -196,12 +241,7 @@ func (c *container) reloadRefused(t *testing.T) {
 
 // watchdog stops the process as a deadlock would.
 func (c *container) watchdog(t *testing.T) {
-	const dropIn = "/run/systemd/system/poskod.service.d"
-	if err := os.MkdirAll(c.path(dropIn), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	write(t, c.path(dropIn+"/watchdog.conf"), "[Service]\nWatchdogSec=2s\n")
-	c.run(t, "systemctl", "daemon-reload")
+	c.dropIn(t, "poskod.service", "[Service]\nWatchdogSec=2s\n")
 	c.run(t, "systemctl", "restart", "poskod.service")
 	pid := c.property(t, "MainPID")
 	c.run(t, "systemctl", "kill", "--signal=STOP", "poskod.service")
@@ -209,8 +249,7 @@ func (c *container) watchdog(t *testing.T) {
 		return c.property(t, "NRestarts") == "1" && c.property(t, "MainPID") != pid && c.property(t, "ActiveState") == "active"
 	})
 	c.kept(t)
-	os.RemoveAll(c.path(dropIn))
-	c.run(t, "systemctl", "daemon-reload")
+	c.dropIn(t, "poskod.service", "")
 	c.run(t, "systemctl", "restart", "poskod.service")
 }
 
