@@ -87,9 +87,9 @@ func newTable() *line.Table[*session] {
 			Run: (*session).nothing,
 		},
 		line.Command[*session]{
-			Name: "ALLO", Args: "BYTES...", Help: "say how many bytes the next PUT will send",
+			Name: "ALLO", Args: "BYTES", Help: "say how many bytes the next PUT will send",
 			Says: "the number", Refuses: line.Refusals{{Err: sandbox.ErrNoSpace, Say: errNoSpace}},
-			Run: (*session).allot,
+			Refused: (*session).refuseAllotment, Run: (*session).allot,
 		},
 		line.Command[*session]{
 			Name: "PWD", Help: "show the current directory",
@@ -109,7 +109,7 @@ func newTable() *line.Table[*session] {
 		line.Command[*session]{
 			Name: "RNFR", Args: "NAME...", Help: "say which file or directory RNTO will rename",
 			Done: okNewName, Refuses: anyEntry,
-			Run: (*session).renameFrom,
+			Refused: (*session).forgetSource, Run: (*session).renameFrom,
 		},
 		line.Command[*session]{
 			Name: "RNTO", Args: "NAME...", Help: "rename it, to a name that is free",

@@ -21,10 +21,7 @@ func (s *session) retrieve(_ context.Context, c *line.Call) error {
 	return nil
 }
 
-// allot sets the size of the next PUT. Whoever was refused here may have sent
-// that PUT and its content already, so it must not be taken for a typed one.
 func (s *session) allot(_ context.Context, c *line.Call) error {
-	s.allotted, s.refused = sandbox.Unknown, true
 	n, err := strconv.ParseUint(c.Arg(0), 10, 63)
 	if err != nil {
 		return line.ErrMalformed
@@ -37,6 +34,10 @@ func (s *session) allot(_ context.Context, c *line.Call) error {
 	c.Say(line.Reply(strconv.FormatInt(size, 10)))
 	return nil
 }
+
+// refuseAllotment makes the next PUT refused too. Its content may have been
+// sent already, and must not be taken for lines that were typed.
+func (s *session) refuseAllotment() { s.allotted, s.refused = sandbox.Unknown, true }
 
 // put receives a file. Where it is refused before it has asked for the content,
 // the connection is closed (see the row), so refused need not be taken back.

@@ -84,10 +84,7 @@ func (s *session) change(name string, do func(path string) error) error {
 	return do(path)
 }
 
-// renameFrom forgets an earlier source first: after a refusal RNTO must not
-// rename something that nobody speaks of any more.
 func (s *session) renameFrom(_ context.Context, c *line.Call) error {
-	s.source = ""
 	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
 	if err != nil {
 		return err
@@ -98,6 +95,10 @@ func (s *session) renameFrom(_ context.Context, c *line.Call) error {
 	s.source = path
 	return nil
 }
+
+// forgetSource sees to it that after a refused RNFR no RNTO renames something
+// that nobody speaks of any more.
+func (s *session) forgetSource() { s.source = "" }
 
 func (s *session) renameTo(_ context.Context, c *line.Call) error {
 	source := s.source

@@ -158,6 +158,9 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 	case err != nil && ctx.Err() != nil:
 		return errEnded // the client is not told what can't be known
 	}
+	if err != nil && row != nil && row.Refused != nil {
+		row.Refused(s)
+	}
 	return d.answer(c, row, call, err)
 }
 

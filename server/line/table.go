@@ -45,6 +45,9 @@ type Command[S any] struct {
 	// of them may be under way on one connection, and their answers must be
 	// given in their order; every other row waits for them.
 	Async bool
+	// Refused, which may be nil, is told of every refusal of this row, by Run or
+	// before it came to that. It runs on the connection's goroutine.
+	Refused func(s S)
 	// Run does the work. It runs on the connection's goroutine; its error is
 	// worded by Refuses, or is a Refusal itself, or else is logged and answered
 	// with the phrase Internal.
