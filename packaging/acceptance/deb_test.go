@@ -241,6 +241,9 @@ func (c *container) reloadRefused(t *testing.T) {
 
 // watchdog stops the process as a deadlock would.
 func (c *container) watchdog(t *testing.T) {
+	if got := c.property(t, "WatchdogUSec"); got != "30s" {
+		t.Errorf("the unit's watchdog is %s, want 30s", got)
+	}
 	c.dropIn(t, "poskod.service", "[Service]\nWatchdogSec=2s\n")
 	c.run(t, "systemctl", "restart", "poskod.service")
 	pid := c.property(t, "MainPID")
