@@ -38,9 +38,9 @@ func NewSlots(n int) chan struct{} {
 }
 
 const (
-	lingerTime  = 2 * time.Second
-	cutAfter    = 500 * time.Millisecond
-	maxUnderWay = 256 // of Async commands on one connection
+	lingerTime  = 2 * time.Second        // for the client to see why its connection ends
+	cutAfter    = 500 * time.Millisecond // the same, where the server is in a hurry
+	maxUnderWay = 256                    // of Async commands on one connection
 )
 
 // Reasons for which a connection ends.
@@ -159,6 +159,9 @@ func (c *Conn) cut(err error) {
 	}
 	cancel := c.cancel
 	c.mu.Unlock()
+	if reset, ok := c.raw.(interface{ SetLinger(int) error }); ok && (err == errOverflow || err == errStalled) {
+		reset.SetLinger(0) // or the kernel would go on offering what the client doesn't take
+	}
 	c.raw.Close()
 	cancel()
 	c.out.stop(errClosed)
@@ -315,22 +318,24 @@ func (c *Conn) info(text string) {
 }
 
 // depart writes what is queued, tells the client that nothing more follows, and
-// closes once the client has seen it: a close with unread bytes would make the
-// client's kernel throw away what it has not read yet.
-func (c *Conn) depart(linger bool) {
+// closes once the client has done so too, or the time to linger is over: a
+// close with unread bytes would make the client's kernel throw away what the
+// client has not read yet. The writer's place is kept, as nothing may be
+// written behind the end.
+func (c *Conn) depart(linger time.Duration) {
 	defer c.cut(errClosed)
-	if c.out.drain() != nil {
+	if _, err := c.out.data(); err != nil {
 		return
 	}
 	if conn, ok := c.nc.(*tls.Conn); ok && conn.CloseWrite() != nil {
 		return
 	}
 	half, ok := c.raw.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || !linger {
+	if !ok || half.CloseWrite() != nil || linger == 0 {
 		return
 	}
 	c.mu.Lock()
-	c.raw.SetReadDeadline(time.Now().Add(lingerTime))
+	c.raw.SetReadDeadline(time.Now().Add(linger))
 	c.mu.Unlock()
 	io.Copy(io.Discard, c.raw)
 }

@@ -61,24 +61,24 @@ func (c *Conn) leave(err error) error {
 	switch {
 	case errors.Is(err, errStopped):
 		c.info(c.words.Stopping)
-		c.depart(false)
+		c.depart(cutAfter)
 	case errors.Is(err, errEnded):
 		c.mu.Lock()
 		why := c.farewell
 		c.mu.Unlock()
 		c.info(why)
-		c.depart(true)
+		c.depart(cutAfter)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		if c.loggedIn {
 			c.info(c.words.Idle)
 		} else {
 			c.info(c.words.LoginTimeout)
 		}
-		c.depart(true)
+		c.depart(lingerTime)
 	case errors.Is(err, errFinal), errors.Is(err, errRefused), errors.Is(err, errFlood):
-		c.depart(true)
+		c.depart(lingerTime)
 	case errors.Is(err, io.EOF):
-		c.depart(false)
+		c.depart(0)
 	default:
 		return err
 	}

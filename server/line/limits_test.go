@@ -1,8 +1,10 @@
 package line
 
 import (
+	"errors"
 	"io"
 	"strconv"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,6 +160,7 @@ func TestIdleTimeout(t *testing.T) {
 // TestStalled has a client stop reading: its connection goes soon after the
 // write timeout, and nobody else notices.
 func TestStalled(t *testing.T) {
+	t.Parallel()
 	h := newHouse()
 	addr := h.listen(t, Options{WriteTimeout: 400 * time.Millisecond, Outbox: 64 << 20})
 	other, _ := h.dial(t, addr)
@@ -204,6 +207,9 @@ func TestOverflowCloses(t *testing.T) {
 	}
 	if err := c.raw.SetDeadline(time.Time{}); err == nil {
 		t.Error("the descriptor is still open")
+	}
+	if _, err := io.Copy(io.Discard, u.nc); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client saw %v: the kernel goes on offering what it didn't take", err)
 	}
 	other.do("ECHO on", "[OK] echo on")
 }
