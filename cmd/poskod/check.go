@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"posko/server"
+	"posko/tlsutil"
+)
+
+func (p *program) checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "check the configuration",
+		Long: `Prints every complaint about the configuration, and what else would keep the
+daemon from starting: certificates, the state directory. Nothing is changed, and
+the daemon may run meanwhile. Whether addresses are free only shows at the start.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := p.check(); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "configuration is good")
+			return err
+		},
+	}
+}
+
+func (p *program) check() error {
+	s, err := p.load()
+	if err != nil {
+		return err
+	}
+	// What the daemon can't read is no good, though root can.
+	if err := becomeOwner(s.dir); err != nil {
+		return err
+	}
+	return errors.Join(checkTLS(s.TLS), checkDir(s.dir))
+}
+
+func checkTLS(c server.TLS) error {
+	if c.Mode == server.ModeFiles {
+		_, err := tlsutil.OpenFiles(c.Cert, c.Key, slog.New(slog.DiscardHandler))
+		return err
+	}
+	_, err := tlsutil.ParseNames(c.Names)
+	return err
+}
+
+// checkDir says why the state directory can't be used, or made where it is
+// missing.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+		return checkDir(filepath.Dir(dir))
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("state directory: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("state directory: %s is not a directory", dir)
+	}
+	if err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("state directory: %s: %w", dir, err)
+	}
+	return nil
+}

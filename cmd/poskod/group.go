@@ -1,0 +1,33 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func (p *program) groupCommand() *cobra.Command {
+	add := withPassword(named("add", "make a group", func(cmd *cobra.Command, name string) error {
+		owner, err := cmd.Flags().GetString("owner")
+		if err != nil {
+			return err
+		}
+		return p.tellPassword(cmd, name, "GROUPADD", name, owner)
+	}))
+	add.Flags().String("owner", "", "the account `USER` owns it")
+	add.MarkFlagRequired("owner")
+	return family("group", "manage groups",
+		add,
+		withPassword(named("passwd", "change a group's password", func(cmd *cobra.Command, name string) error {
+			return p.tellPassword(cmd, name, "GROUPPASSWD", name)
+		})),
+		listing("list the groups", func(cmd *cobra.Command) error {
+			return p.show(cmd, "NAME\tOWNER\tMEMBERS\tMESSAGES\tMADE", "GROUPLIST")
+		}),
+		named("show", "show a group and its members", func(cmd *cobra.Command, name string) error {
+			return p.show(cmd, "", "GROUPSHOW", name)
+		}),
+		withConfirmation(named("drop", "drop a group", func(cmd *cobra.Command, name string) error {
+			if err := confirm(cmd, "Drop the group "+name+"?"); err != nil {
+				return err
+			}
+			return p.tell(cmd, "GROUPDROP", name)
+		})),
+	)
+}

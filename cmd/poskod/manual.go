@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// manual writes poskod(8) in man(7)'s macros. It holds no date, so that it only
+// changes with what it describes.
+func manual(w io.Writer, root *cobra.Command) error {
+	m := &page{}
+	m.line(".TH POSKOD 8 \"\" posko \"System Administration\"")
+	m.section("NAME", "poskod - "+root.Short)
+	m.line(".SH SYNOPSIS")
+	m.line(`.B poskod`)
+	m.line(`.I COMMAND`)
+	m.line(`.RI [ FLAGS ]`)
+	m.section("DESCRIPTION", root.Long)
+	m.line(".SH COMMANDS")
+	m.commands(root)
+	m.line(".SH FLAGS OF EVERY COMMAND")
+	m.verbatim(root.PersistentFlags().FlagUsages())
+	for _, s := range manualEnd {
+		m.section(s.title, s.text)
+	}
+	_, err := io.WriteString(w, m.String())
+	return err
+}
+
+// manualEnd is what the tree of commands doesn't tell. A line that is indented
+// stands as it is.
+var manualEnd = []struct{ title, text string }{
+	{"PASSWORDS", `A password is asked for twice, without echo, or read as one line with --stdin.
+It is never an argument, which every user of the machine could see.`},
+	{"SIGNALS", `SIGTERM and SIGINT stop the daemon: clients are told, running commands and
+transfers may end within limits.shutdown_grace. A second one ends it at once.
+SIGHUP has it read the configuration again; a bad one is logged and changes
+nothing. "systemctl reload poskod" fails with a bad one.`},
+	{"EXIT STATUS", `0 if all went well, 1 if not, 2 if the command line was wrong.`},
+	{"FILES", `/etc/posko/config.toml: the configuration, see posko.toml(5).
+
+/var/lib/posko: the state directory of an installed poskod. Other
+configurations say theirs in state.dir; without it, it is
+$XDG_STATE_HOME/posko, or ~/.local/state/posko. In it:
+
+posko.db: accounts, groups and messages, an SQLite database.
+
+files/: the accounts' files.
+
+tls/own/ca.pem: the certificate of the server's own authority. Clients need
+it, and may have it.
+
+lock: held by the daemon, or a command, for as long as it works there.
+
+admin.sock: the operator's socket, mode 0600; with /etc/posko/config.toml it is
+/run/posko/admin.sock.`},
+	{"ENVIRONMENT", `STATE_DIRECTORY, XDG_STATE_HOME and HOME say where the state directory is if the
+configuration does not. LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET and
+WATCHDOG_USEC are systemd's, see sd_listen_fds(3) and sd_notify(3).`},
+	{"EXAMPLES", `Make an account, and one from a script:
+
+  poskod user add ani
+  pwgen -s 20 1 | tee ani.txt | poskod user add ani --stdin
+
+Make a group that ani owns:
+
+  poskod group add dapur --owner ani
+
+Connect, on the same machine:
+
+  openssl s_client -quiet -CAfile ca.pem -verify_return_error -verify_ip 127.0.0.1 -connect 127.0.0.1:7700
+
+Stop an installed poskod for good: a client would start the service again.
+
+  systemctl stop poskod-chat.socket poskod-files.socket poskod.service`},
+	{"SEE ALSO", `posko.toml(5), posko-protocol(7), systemctl(1), journalctl(1), openssl-s_client(1ssl)`},
+}
+
+// A page is a manual page that is being written.
+type page struct{ strings.Builder }
+
+func (m *page) line(text string) { m.WriteString(text + "\n") }
+
+// roff keeps text from meaning anything to roff within a line.
+var roff = strings.NewReplacer(`\`, `\e`, `-`, `\-`, `'`, `\(aq`, "`", "\\(ga", `^`, `\(ha`, `~`, `\(ti`)
+
+// text is one line of running text, which must not begin like a macro.
+func (m *page) text(text string) {
+	text = roff.Replace(text)
+	if strings.HasPrefix(text, ".") {
+		text = `\&` + text
+	}
+	m.line(text)
+}
+
+func (m *page) section(title, text string) {
+	m.line(".SH " + title)
+	m.paragraphs(text)
+}
+
+// paragraphs writes paragraphs, those that are indented as they are.
+func (m *page) paragraphs(text string) {
+	for i, paragraph := range strings.Split(text, "\n\n") {
+		if strings.HasPrefix(paragraph, "  ") {
+			m.verbatim(paragraph)
+			continue
+		}
+		if i > 0 {
+			m.line(".PP")
+		}
+		for text := range strings.SplitSeq(paragraph, "\n") {
+			m.text(text)
+		}
+	}
+}
+
+func (m *page) verbatim(text string) {
+	m.line(".PP\n.nf")
+	for text := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		m.text(text)
+	}
+	m.line(".fi")
+}
+
+// commands writes the commands below cmd, in the order of their names.
+func (m *page) commands(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		if sub.Hidden || sub.Name() == "help" {
+			continue
+		}
+		if sub.HasSubCommands() {
+			m.commands(sub)
+			continue
+		}
+		m.line(".TP")
+		m.line(fmt.Sprintf(`.B "%s"`, roff.Replace(strings.TrimSuffix(sub.UseLine(), " [flags]"))))
+		if sub.Long == "" {
+			m.text(sentence(sub.Short))
+		} else {
+			m.line(".RS")
+			m.paragraphs(sub.Long)
+			m.line(".RE")
+		}
+		if sub.HasLocalFlags() {
+			m.line(".RS")
+			m.verbatim(sub.LocalFlags().FlagUsages())
+			m.line(".RE")
+		}
+	}
+}
+
+// sentence makes one of what a command does.
+func sentence(short string) string { return strings.ToUpper(short[:1]) + short[1:] + "." }
