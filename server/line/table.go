@@ -18,8 +18,9 @@ const (
 
 // A Command is one row of a dialect's table: one section of the protocol.
 //
-// Its Args are usage and arity together. Words are separated by one space; one
-// in square brackets may be left out, with all that follow; a last one that
+// Its Args are usage and arity together. Words are separated by one space; from
+// an opening bracket on, all that follow may be left out, as in "[NAME [COUNT
+// [BEFORE|AFTER NUMBER]]]" where NUMBER belongs to its choice; a last one that
 // ends in "..." takes the rest of the line, untouched and not empty; one with
 // "|" in it is a choice of literal words, in any letter case. The other words
 // are checked by the table's check of that name, if it has one.
@@ -53,8 +54,7 @@ type Command[S any] struct {
 	// with the phrase Internal.
 	Run func(s S, ctx context.Context, c *Call) error
 
-	args  []arg
-	least int
+	args []arg
 }
 
 // An arg is one word of Args.
@@ -63,6 +63,7 @@ type arg struct {
 	choices []string
 	check   func(string) bool
 	rest    bool
+	opens   bool // an opening bracket stands before it
 }
 
 // A Table holds the commands of a dialect in the order in which HELP lists
@@ -75,7 +76,8 @@ type Table[S any] struct {
 
 // NewTable checks the rows and adds HELP. Checks say by the name of an argument
 // which words are of the right form. It panics on a row that can't be meant: a
-// verb that stands twice, no help, no Run, a malformed Args.
+// verb that stands twice, no help, no Run, a malformed Args, an Async row that
+// is Final or an Upload.
 func NewTable[S any](words Phrases, checks map[string]func(string) bool, rows ...Command[S]) *Table[S] {
 	t := &Table[S]{byVerb: map[string]*Command[S]{}, words: words}
 	rows = append(rows, Command[S]{
@@ -88,13 +90,16 @@ func NewTable[S any](words Phrases, checks map[string]func(string) bool, rows ..
 		if row.Help == "" || row.Run == nil {
 			panic("line: row " + row.Name + " has no help or does nothing")
 		}
+		if row.Async && (row.Final || row.Upload) {
+			panic("line: row " + row.Name + " can't leave its answer to later")
+		}
 		if row.Malformed == "" {
 			row.Malformed = words.Malformed
 		}
 		row.parseArgs(checks)
 		t.rows = append(t.rows, &row)
 		for _, verb := range append([]string{row.Name}, row.Aliases...) {
-			if verb == "" || verb != strings.ToUpper(verb) || t.byVerb[verb] != nil {
+			if verb == "" || verb != upper(verb) || t.byVerb[verb] != nil {
 				panic(fmt.Sprintf("line: verb %q is empty, not upper-case, or stands twice", verb))
 			}
 			t.byVerb[verb] = &row
@@ -104,20 +109,25 @@ func NewTable[S any](words Phrases, checks map[string]func(string) bool, rows ..
 }
 
 func (row *Command[S]) parseArgs(checks map[string]func(string) bool) {
-	words := strings.Fields(row.Args)
-	row.least = len(words)
+	if row.Args == "" {
+		return
+	}
+	words := strings.Split(row.Args, " ")
 	for i, word := range words {
-		if strings.HasPrefix(word, "[") && row.least == len(words) {
-			row.least = i
+		last := i == len(words)-1
+		name, opens := strings.CutPrefix(word, "[")
+		closed := true
+		if last { // all brackets close at the end
+			name, closed = strings.CutSuffix(name, strings.Repeat("]", strings.Count(row.Args, "[")))
 		}
-		a := arg{name: strings.Trim(word, "[]")}
-		if a.name, a.rest = strings.CutSuffix(a.name, "..."); a.rest && i != len(words)-1 {
-			panic("line: row " + row.Name + " has words after the rest of the line")
+		name, rest := strings.CutSuffix(name, "...")
+		if name == "" || strings.ContainsAny(name, "[].") || !closed || rest && !last {
+			panic(fmt.Sprintf("line: row %s has malformed arguments: %q", row.Name, row.Args))
 		}
-		if strings.Contains(a.name, "|") {
-			a.choices = strings.Split(a.name, "|")
+		a := arg{name: name, rest: rest, opens: opens, check: checks[name]}
+		if strings.Contains(name, "|") {
+			a.choices = strings.Split(upper(name), "|")
 		}
-		a.check = checks[a.name]
 		row.args = append(row.args, a)
 	}
 }
@@ -125,7 +135,7 @@ func (row *Command[S]) parseArgs(checks map[string]func(string) bool) {
 // find returns the row of a line's verb and what follows its space.
 func (t *Table[S]) find(line string) (row *Command[S], rest string, hasRest bool) {
 	verb, rest, hasRest := strings.Cut(line, " ")
-	return t.byVerb[strings.ToUpper(verb)], rest, hasRest
+	return t.byVerb[upper(verb)], rest, hasRest
 }
 
 // parse splits what follows the verb into the arguments of the row. ok is false
@@ -142,14 +152,25 @@ func (row *Command[S]) parse(rest string, hasRest bool) (args []string, ok bool)
 			word, rest, hasRest = strings.Cut(rest, " ")
 		}
 		if len(a.choices) > 0 {
-			word = strings.ToUpper(word)
+			word = upper(word)
 		}
 		if !a.takes(word) {
 			return nil, false
 		}
 		args = append(args, word)
 	}
-	return args, len(args) >= row.least
+	return args, len(args) == len(row.args) || row.args[len(args)].opens
+}
+
+// upper makes ASCII letters upper-case. Those of Unicode that have an ASCII one
+// for their upper case are no other way to write a verb.
+func upper(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, s)
 }
 
 func (a arg) takes(word string) bool {
@@ -181,7 +202,7 @@ const errNoCommand = Refusal("no such command")
 
 func (t *Table[S]) help(_ S, _ context.Context, c *Call) error {
 	if verb := c.Arg(0); verb != "" {
-		row := t.byVerb[strings.ToUpper(verb)]
+		row := t.byVerb[upper(verb)]
 		if row == nil {
 			return errNoCommand
 		}
