@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -113,7 +114,7 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	if s.disk, err = sandbox.Open(filepath.Join(opt.Dir, "files"), cfg.sandbox()); err != nil {
 		return err
 	}
-	if err := s.reconcile(ctx); err != nil {
+	if err := s.reconcile(ctx, opt.Dir); err != nil {
 		return err
 	}
 	s.hub, err = hub.New(ctx, hub.Options{Store: opt.Hub, Log: opt.Log, Fail: opt.Fail, Settings: cfg.hub()})
@@ -136,8 +137,18 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	return nil
 }
 
-// reconcile removes the files of accounts whose deletion a crash interrupted.
-func (s *Server) reconcile(ctx context.Context) error {
+// reconcile removes what a crash has left over: the files of accounts whose
+// deletion it interrupted, and copies of the database that were to be backed up.
+func (s *Server) reconcile(ctx context.Context, dir string) error {
+	copies, err := filepath.Glob(filepath.Join(dir, workPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range copies {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
 	all, err := s.accounts.List(ctx)
 	if err != nil {
 		return err

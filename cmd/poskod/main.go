@@ -71,6 +71,7 @@ the owner of that directory.`,
 		"read the configuration from `FILE` (default: /etc/posko/config.toml if it is there, else built-in defaults)")
 	root.AddCommand(
 		p.serveCommand(), p.checkCommand(), p.userCommand(), p.groupCommand(),
+		p.backupCommand(), p.restoreCommand(),
 		p.statusCommand(), versionCommand(), generateCommand(),
 	)
 	p.watch(root)

@@ -68,7 +68,7 @@ func start(ctx context.Context, p *program, s settings, handed listeners) (_ *da
 			}
 		}
 	}()
-	if d.store, err = store.Open(ctx, s.dir, store.Options{Log: d.log}); err != nil {
+	if d.store, err = store.Open(ctx, s.dir, store.Options{Log: d.log, Prepare: server.FinishRestore}); err != nil {
 		return nil, err
 	}
 	open = append(open, func() { d.store.Close() })

@@ -81,7 +81,7 @@ func offline(ctx context.Context, s settings, verb string, args ...string) (_ li
 		return line.Answer{}, err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	st, err := store.Open(ctx, s.dir, store.Options{Log: log})
+	st, err := store.Open(ctx, s.dir, store.Options{Log: log, Prepare: server.FinishRestore})
 	if errors.Is(err, store.ErrInUse) {
 		return line.Answer{}, fmt.Errorf("%w, which does not listen on %s: perhaps it is starting or stopping", err, s.socket)
 	}

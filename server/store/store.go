@@ -36,6 +36,9 @@ var (
 type Options struct {
 	// Log hears of migrations; nil for nobody.
 	Log *slog.Logger
+	// Prepare is called with the state directory's lock held, before anything
+	// in it is opened. It may be nil.
+	Prepare func(dir string) error
 }
 
 // A Store is an open database. It is a hub.Store, and Accounts makes an
@@ -75,6 +78,12 @@ func open(ctx context.Context, dir string, opts Options, migrations []string) (_
 			err = errors.Join(fmt.Errorf("store: opening %s: %w", dir, err), s.Close())
 		}
 	}()
+
+	if opts.Prepare != nil {
+		if err := opts.Prepare(dir); err != nil {
+			return nil, err
+		}
+	}
 
 	// An absolute path has no host part to be mistaken for in a URI.
 	path, err := filepath.Abs(filepath.Join(dir, databaseFile))
