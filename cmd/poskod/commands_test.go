@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -205,6 +206,11 @@ func TestSocket(t *testing.T) {
 	info, err := os.Stat(h.socket())
 	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	// Nobody may connect before it has that mode, either.
+	process := must(os.ReadFile(fmt.Sprintf("/proc/%d/status", h.daemon.Process.Pid)))(t)
+	if !strings.Contains(string(process), "\nUmask:\t0077\n") {
+		t.Errorf("umask:\n%s", process)
 	}
 	h.kill()
 	if _, err := os.Stat(h.socket()); err != nil {

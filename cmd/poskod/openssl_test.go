@@ -138,6 +138,7 @@ func TestHints(t *testing.T) {
 	for i, command := range commands {
 		x := h.terminal(command)
 		x.says("EXIT", "[OK] Sampai jumpa")
+		tried := 0
 		for _, wrong := range []struct{ from, to string }{
 			{h.dir, "/nonexistent"},
 			{"-verify_ip ", "-verify_ip 9"},
@@ -146,11 +147,15 @@ func TestHints(t *testing.T) {
 			if !strings.Contains(command, wrong.from) {
 				continue
 			}
+			tried++
 			bad := exec.CommandContext(t.Context(), "sh", "-c", "exec "+strings.Replace(command, wrong.from, wrong.to, 1))
 			bad.Stdin = strings.NewReader("EXIT\n")
 			if out, err := bad.Output(); err == nil || strings.Contains(string(out), "[OK]") {
 				t.Errorf("line %d with %s: served: %q", i, wrong.to, out)
 			}
+		}
+		if tried != 2 {
+			t.Errorf("line %d names no authority, or not whom to expect: %s", i, command)
 		}
 	}
 	h.signal(syscall.SIGTERM)
