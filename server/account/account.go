@@ -53,6 +53,9 @@ type Store interface {
 	AccountByID(ctx context.Context, id int64) (Account, error)
 	// Accounts lists all of them, by name without regard to letter case.
 	Accounts(ctx context.Context) ([]Account, error)
+	// NameTaken tells whether an account or a group has a name with this
+	// Skeleton.
+	NameTaken(ctx context.Context, skeleton string) (bool, error)
 	// AddAccount keeps a new account, whose ID and Epoch are chosen by the
 	// store. It returns ErrNameTaken if an account or a group has a name with
 	// the same Skeleton.

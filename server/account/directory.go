@@ -183,8 +183,7 @@ func (d *Directory) Confirm(ctx context.Context, a Account) error {
 
 // SignUp makes an account for somebody who asks for one. It returns ErrName,
 // ErrPasswordForm, ErrSignupClosed, ErrNameTaken or ErrPasswordShort, looking
-// for them in this order; only a name that is merely similar to a taken one is
-// found to be so at the end.
+// for them in this order.
 func (d *Directory) SignUp(ctx context.Context, name, password string) (Account, error) {
 	return d.add(ctx, name, password, d.options.Load().Signup)
 }
@@ -205,11 +204,11 @@ func (d *Directory) add(ctx context.Context, name, password string, open bool) (
 		return Account{}, ErrSignupClosed
 	}
 	// The store is asked first, lest taken names cost a hash each.
-	switch _, err := d.store.AccountByName(ctx, Key(name)); {
-	case err == nil:
-		return Account{}, ErrNameTaken
-	case !errors.Is(err, ErrNoAccount):
+	switch taken, err := d.store.NameTaken(ctx, Skeleton(name)); {
+	case err != nil:
 		return Account{}, err
+	case taken:
+		return Account{}, ErrNameTaken
 	}
 	hash, err := d.newPassword(ctx, password)
 	if err != nil {

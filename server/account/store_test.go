@@ -48,6 +48,17 @@ func (s *memStore) Accounts(context.Context) ([]Account, error) {
 	}), nil
 }
 
+func (s *memStore) NameTaken(_ context.Context, skeleton string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		if Skeleton(a.Name) == skeleton {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (s *memStore) AddAccount(_ context.Context, a Account) (Account, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

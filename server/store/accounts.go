@@ -55,6 +55,12 @@ func (a Accounts) Accounts(ctx context.Context) ([]account.Account, error) {
 FROM names JOIN accounts ON accounts.id = names.account ORDER BY key`)
 }
 
+// NameTaken: see account.Store.
+func (a Accounts) NameTaken(ctx context.Context, skeleton string) (bool, error) {
+	n, err := one(ctx, a.s.read, scanInt, `SELECT count(*) FROM names WHERE skeleton = ?`, skeleton)
+	return n > 0, err
+}
+
 // AddAccount: see account.Store.
 func (a Accounts) AddAccount(ctx context.Context, add account.Account) (added account.Account, err error) {
 	err = a.s.write(ctx, a.s.durable, func(ctx context.Context) error {

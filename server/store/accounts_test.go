@@ -125,3 +125,31 @@ func TestGroupPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestNameTaken(t *testing.T) {
+	s, err := Open(t.Context(), t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ani, err := s.Accounts().AddAccount(t.Context(), account.Account{Name: "Ani0", Password: "hash"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(t.Context(), []hub.Record{hub.RecordGroup{ID: 1, Name: "Dapur"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := func(name string, want bool) {
+		t.Helper()
+		if got, err := s.Accounts().NameTaken(t.Context(), account.Skeleton(name)); got != want || err != nil {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	want("an10", true)
+	want("dapur", true)
+	want("budi", false)
+	if err := s.Commit(t.Context(), []hub.Record{hub.RecordDeleteAccount{Account: ani.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	want("ani0", false)
+}
