@@ -2,9 +2,12 @@
 
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 3s
+# A number of runs: a duration can end in the middle of one and fail it
+# (https://go.dev/issue/75804).
+FUZZTIME    ?= 1000x
+DIST        ?= dist
 
-.PHONY: help build run test setup fmt vet lint race fuzz generated clean
+.PHONY: help build run test setup fmt vet lint race fuzz generated unit acceptance packages repo piuparts clean
 # The steps of "make test" run in their order, under "make -j" too.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -27,7 +30,7 @@ var/config.toml:
 		'[state]' 'dir = "."' '' \
 		'[accounts]' 'signup = true' >$@
 
-test: setup fmt vet lint race fuzz generated ## everything that must hold; what CI runs
+test: setup fmt vet lint race fuzz generated unit acceptance ## everything that must hold; what CI runs
 	@echo '== all of make test has passed'
 
 setup:
@@ -41,17 +44,19 @@ fmt: ## gofmt, as a check
 vet: ## go vet
 	@echo '== vet: go vet'
 	@go vet ./...
+	@go vet -C packaging -tags acceptance ./...
 
 lint: ## staticcheck and shellcheck
 	@echo '== lint: staticcheck, shellcheck'
 	@go run $(STATICCHECK) ./...
-	@shellcheck .ci/*
+	@shellcheck .ci/* packaging/build packaging/repo packaging/acceptance/run packaging/acceptance/piuparts packaging/deb/p* packaging/rpm/*
 
 race: ## all tests, shuffled, with the race detector
 	@echo '== race: go test -race -shuffle=on'
 	@go test -race -shuffle=on ./...
+	@go test -C packaging -shuffle=on ./...
 
-fuzz: ## every fuzz target for FUZZTIME (3s)
+fuzz: ## every fuzz target for FUZZTIME (1000x: as many runs)
 	@echo '== fuzz: every target for $(FUZZTIME)'
 	@.ci/fuzz $(FUZZTIME)
 
@@ -59,5 +64,24 @@ generated: ## that generated files are current
 	@echo '== generated: go generate changes nothing'
 	@.ci/generated
 
-clean: ## remove bin (but not var, which holds accounts)
-	rm -rf bin
+unit: ## that the shipped unit is exposed as little as it can be
+	@echo '== unit: systemd-analyze security, at most 0.2'
+	@systemd-analyze security --offline=yes --threshold=2 --no-pager systemd/poskod.service >/dev/null
+
+acceptance: ## the life of the packages in a booted Debian (root or sudo)
+	@echo '== acceptance: the packages in a booted Debian'
+	@packaging/acceptance/run
+
+packages: ## deb and rpm for amd64 and arm64, in dist
+	@packaging/build -out $(DIST)
+
+# make repo KEY=FINGERPRINT REPO=DIRECTORY
+repo: packages ## a signed apt repository of the debs, in REPO, signed with KEY
+	@test -n "$(KEY)" -a -n "$(REPO)" || { echo 'usage: make repo KEY=FINGERPRINT REPO=DIRECTORY' >&2; exit 1; }
+	@packaging/repo "$(KEY)" "$(REPO)" $(DIST)/*.deb
+
+piuparts: ## Debian's own test of what the deb leaves behind (a minute)
+	@packaging/acceptance/piuparts
+
+clean: ## remove what was built (but not var, which holds accounts)
+	rm -rf bin $(DIST) packaging/stage
