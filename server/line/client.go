@@ -26,7 +26,7 @@ type Client struct {
 
 // NewClient speaks over nc, whose deadlines remain the caller's.
 func NewClient(nc net.Conn) *Client {
-	return &Client{nc: nc, r: bufio.NewReaderSize(nc, 2*MaxReply)}
+	return &Client{nc: nc, r: bufio.NewReaderSize(nc, MaxReply)}
 }
 
 // An Answer is a successful reply.
@@ -97,12 +97,16 @@ func amount(say, unit string) (int64, bool) {
 }
 
 // ReadLine reads the next line as it comes, without its ending, of at most
-// MaxReply bytes. It returns io.EOF where the server has closed.
+// MaxReply bytes with it. It returns io.EOF where the server has closed between
+// two lines.
 func (c *Client) ReadLine() (string, error) {
 	text, err := c.r.ReadSlice('\n')
 	if err != nil {
-		if errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
 			err = ErrProtocol
+		case len(text) > 0:
+			err = noEOF(err)
 		}
 		return "", err
 	}
