@@ -3,14 +3,22 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"posko/server/account"
 	"posko/server/chat"
@@ -35,7 +43,7 @@ type house struct {
 	store *store.Store
 	addr  map[string]string // by protocol
 	alpn  map[string]string
-	stop  func()
+	stop  func() error // what Shutdown returned
 }
 
 // testConfig has cheap passwords and a short grace.
@@ -91,22 +99,18 @@ func openHouse(tb testing.TB, cfg Config, dir string) *house {
 	}
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(listeners) }()
-	stopped := false
-	h.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	h.stop = sync.OnceValue(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Limits.ShutdownGrace))
 		defer cancel()
-		h.Shutdown(ctx)
+		stopped := h.Shutdown(ctx)
 		if err := <-served; err != ErrServerClosed {
 			tb.Errorf("Serve: %v", err)
 		}
 		if err := st.Close(); err != nil {
 			tb.Errorf("store: %v", err)
 		}
-	}
+		return stopped
+	})
 	tb.Cleanup(func() { h.stop() })
 	return h
 }
@@ -156,26 +160,87 @@ func (h *house) group(name, password, owner string, members ...string) {
 type peer struct {
 	*line.Client
 	tb  testing.TB
-	tls *tls.Conn
+	tls *tls.Conn // this one and the next are nil for an operator
+	tcp net.Conn
 }
 
 func (h *house) dial(protocol string) *peer {
 	h.tb.Helper()
-	cfg := tlsutil.ClientConfig(h.own.Pool(), "127.0.0.1", h.alpn[protocol])
-	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: patience}, Config: cfg}
-	nc, err := d.DialContext(h.tb.Context(), "tcp", h.addr[protocol])
+	return h.dialBy(&net.Dialer{}, protocol)
+}
+
+// dialBy dials from an address or a socket of the caller's making.
+func (h *house) dialBy(d *net.Dialer, protocol string) *peer {
+	h.tb.Helper()
+	p, err := h.tryDial(d, protocol)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return p
+}
+
+func (h *house) tryDial(d *net.Dialer, protocol string) (*peer, error) {
+	ctx, cancel := context.WithTimeout(h.tb.Context(), patience)
+	defer cancel()
+	tcp, err := d.DialContext(ctx, "tcp", h.addr[protocol])
+	if err != nil {
+		return nil, err
+	}
+	h.tb.Cleanup(func() { tcp.Close() })
+	tcp.SetDeadline(time.Now().Add(patience))
+	nc := tls.Client(strict{tcp}, tlsutil.ClientConfig(h.own.Pool(), "127.0.0.1", h.alpn[protocol]))
+	if err := nc.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return &peer{line.NewClient(nc), h.tb, nc, tcp}, nil
+}
+
+// A strict connection ends with an error. crypto/tls, which reports an end
+// between two records as io.EOF even where no close_notify has come, does pass
+// that on.
+type strict struct{ net.Conn }
+
+var errTorn = errors.New("the connection ended without a close_notify")
+
+func (s strict) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if err == io.EOF {
+		err = errTorn
+	}
+	return n, err
+}
+
+// raw connects without TLS.
+func (h *house) raw(protocol string) net.Conn {
+	h.tb.Helper()
+	nc, err := net.DialTimeout("tcp", h.addr[protocol], patience)
 	if err != nil {
 		h.tb.Fatal(err)
 	}
 	h.tb.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(patience))
-	return &peer{line.NewClient(nc), h.tb, nc.(*tls.Conn)}
+	return nc
+}
+
+// operator speaks the operator's protocol.
+func (h *house) operator() *peer {
+	h.tb.Helper()
+	here, there := net.Pipe()
+	h.Handle(ProtocolAdmin, there)
+	h.tb.Cleanup(func() { here.Close() })
+	here.SetDeadline(time.Now().Add(patience))
+	return &peer{line.NewClient(here), h.tb, nil, nil}
 }
 
 // login dials and logs in.
 func (h *house) login(protocol, name, password string) *peer {
 	h.tb.Helper()
-	p := h.dial(protocol)
+	return h.loginBy(&net.Dialer{}, protocol, name, password)
+}
+
+func (h *house) loginBy(d *net.Dialer, protocol, name, password string) *peer {
+	h.tb.Helper()
+	p := h.dialBy(d, protocol)
 	if protocol == ProtocolFiles {
 		p.ask("USER "+name, "Masukkan password")
 		p.ask("PASS "+password, "login berhasil")
@@ -195,6 +260,43 @@ func (p *peer) ask(command, text string) line.Answer {
 	return a
 }
 
+// refused sends a command that must be refused with this text.
+func (p *peer) refused(command, text string) {
+	p.tb.Helper()
+	if _, err := p.Do(command); err != line.Refusal(text) {
+		p.tb.Fatalf("%.80s: got %v, want %q", command, err, text)
+	}
+}
+
+// put stores a file.
+func (p *peer) put(name, content string) {
+	p.tb.Helper()
+	p.ask("ALLO "+strconv.Itoa(len(content)), strconv.Itoa(len(content)))
+	p.ask("PUT "+name, "Silakan kirim")
+	io.WriteString(p, content)
+	p.next("[OK] Berkas tersimpan")
+}
+
+// get fetches a file.
+func (p *peer) get(name string) string {
+	p.tb.Helper()
+	a, err := p.Do("RETR " + name)
+	if err != nil {
+		p.tb.Fatalf("RETR %s: %v", name, err)
+	}
+	return p.data(a.Bytes)
+}
+
+// data reads the data of an answer.
+func (p *peer) data(n int64) string {
+	p.tb.Helper()
+	var content strings.Builder
+	if err := p.ReadData(&content, n); err != nil {
+		p.tb.Fatalf("after %d of %d bytes: %v", content.Len(), n, err)
+	}
+	return content.String()
+}
+
 // next reads the line that comes next.
 func (p *peer) next(want string) {
 	p.tb.Helper()
@@ -212,11 +314,64 @@ func (p *peer) closed() {
 	}
 }
 
+// leave expects a regular end, and closes in turn.
+func (p *peer) leave() {
+	p.tb.Helper()
+	p.closed()
+	p.Close()
+}
+
 // cut breaks the connection without a close_notify.
 func (p *peer) cut() {
-	p.tls.NetConn().(*net.TCPConn).SetLinger(0)
-	p.tls.NetConn().Close()
+	p.tcp.(*net.TCPConn).SetLinger(0)
+	p.tcp.Close()
 }
+
+// change reloads the configuration with a change.
+func (h *house) change(what func(c *Config)) []string {
+	h.tb.Helper()
+	cfg := *h.config.Load()
+	what(&cfg)
+	restart, err := h.Reload(cfg)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return restart
+}
+
+// clients counts the connections that are open, by what the server knows.
+func (h *house) clients() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.open)
+}
+
+// on is where the tree of an account is on the disk.
+func (h *house) on(name, place string) string {
+	h.tb.Helper()
+	return filepath.Join(h.dir, "files", strconv.FormatInt(h.find(name).ID, 10), place)
+}
+
+// empty demands that a directory be there with nothing in it.
+func empty(tb testing.TB, dir string) {
+	tb.Helper()
+	if all, err := os.ReadDir(dir); err != nil || len(all) > 0 {
+		tb.Errorf("%s: %v, %v", dir, all, err)
+	}
+}
+
+// noise is text of n bytes in which no two places look the same.
+func noise(n int) string {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return string(b)
+}
+
+// narrow dials with a receive buffer that is soon full.
+var narrow = &net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+	failed := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10) })
+	return errors.Join(failed, err)
+}}
 
 // eventually waits until something that another goroutine does has happened.
 func eventually(tb testing.TB, what string, happened func() bool) {

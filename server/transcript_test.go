@@ -183,17 +183,11 @@ func (s *script) step(l string) (string, error) {
 
 // left ends a connection and waits until the server has noticed.
 func (s *script) left(p *peer, leave func() error) error {
-	s.mu.Lock()
-	open := len(s.open)
-	s.mu.Unlock()
+	open := s.clients()
 	if err := leave(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	eventually(p.tb, "the server notices that a client has left", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.open) < open
-	})
+	eventually(p.tb, "the server notices that a client has left", func() bool { return s.clients() < open })
 	return nil
 }
 
