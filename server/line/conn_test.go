@@ -196,8 +196,8 @@ func TestAppend(t *testing.T) {
 	h := newHouse()
 	u, c := h.dial(t, h.listen(t, Options{}))
 	u.do("ECHO in", "[OK] echo in")
-	end := c.Append([]byte("[MSG] one\n"))
-	end = c.Append([]byte("[MSG] two\n"))
+	c.Append([]byte("[MSG] one\n"))
+	end := c.Append([]byte("[MSG] two\n"))
 	if c.Written() >= end {
 		t.Error("written before the flush")
 	}
