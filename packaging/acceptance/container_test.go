@@ -60,7 +60,8 @@ func boot(t *testing.T) *container {
 var leaderPID = regexp.MustCompile(`X_NSPAWN_LEADER_PID=([0-9]+)`)
 
 // listenEvents takes the notifications of systemd-nspawn, which tell the
-// container's first process and, later, that it has booted.
+// container's first process and, later, that it has booted. They are read to
+// the end: its systemd waits for who doesn't take one.
 func listenEvents(t *testing.T, path string) (next func(*testing.T) string) {
 	t.Helper()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -68,15 +69,29 @@ func listenEvents(t *testing.T, path string) (next func(*testing.T) string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetReadDeadline(time.Now().Add(commandLimit))
+	events := make(chan string, 64)
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			select {
+			case events <- string(buf[:n]):
+			default: // it has booted, and nobody asks any more
+			}
+		}
+	}()
 	return func(t *testing.T) string {
 		t.Helper()
-		buf := make([]byte, 4096)
-		n, err := conn.Read(buf)
-		if err != nil {
-			t.Fatalf("waiting for the container to boot: %v", err)
+		select {
+		case event := <-events:
+			return event
+		case <-time.After(commandLimit):
+			t.Fatal("the container did not boot in time")
+			return ""
 		}
-		return string(buf[:n])
 	}
 }
 
