@@ -26,7 +26,7 @@ func (m *privateMessage) plan(r *round) error {
 	case p == nil || p.listening == 0 || p.deleted || r.deleted[p.account.ID]:
 		return ErrOffline
 	}
-	m.recipient = p.account.ID
+	m.recipient, m.talk = p.account.ID, nil
 	if r.h.settings.Load().PrivateHistory {
 		m.talk = r.private(pairOf(m.from.ID, m.recipient))
 		m.said = r.message(m.talk, m.from, m.text)

@@ -14,8 +14,9 @@ type Options struct {
 	Store Store
 	Log   *slog.Logger
 	// Fail is called once if the store can't say whether it has kept what it
-	// was given. The hub refuses everything from then on; the process should
-	// end and start again from what is on disk. It may be nil.
+	// was given, when everybody has been answered. The hub refuses everything
+	// from then on; the process should end and start again from what is on
+	// disk. It must not wait for Close. It may be nil.
 	Fail func(error)
 	Settings
 }

@@ -210,7 +210,7 @@ func (s *Session) unread() []Span {
 // ErrNotMember. The page's Conversation and Of are set here.
 func (s *Session) Past(ctx context.Context, name string, page Page) ([]Message, error) {
 	if name == "" {
-		page.Of = s.at.Account.ID
+		page.Conversation, page.Of = 0, s.at.Account.ID
 		return s.hub.store.History(ctx, page)
 	}
 	id, err := s.conversation(ctx, name)

@@ -20,6 +20,7 @@ type handed struct {
 	from   *Session // nil for an operator
 	size   int
 	done   func(error)
+	taken  bool // the store has refused the name of the group that it makes
 	err    error
 }
 
@@ -31,10 +32,10 @@ type queue struct {
 	round   int
 	closed  bool
 	filled  sync.Cond // something waits, or the queue is closed
-	taken   sync.Cond // there is room
+	room    sync.Cond
 }
 
-func (q *queue) init() { q.filled.L, q.taken.L = &q.mu, &q.mu }
+func (q *queue) init() { q.filled.L, q.room.L = &q.mu, &q.mu }
 
 // hand puts a change behind all others, as soon as there is room. done is called
 // with its result, exactly once, and must neither wait nor call the hub.
@@ -43,7 +44,7 @@ func (h *Hub) hand(c change, from *Session, text string, done func(error)) {
 	size := len(text) + changeCost
 	q.mu.Lock()
 	for !q.closed && q.bytes > queueBytes {
-		q.taken.Wait()
+		q.room.Wait()
 	}
 	if q.closed {
 		q.mu.Unlock()
@@ -95,7 +96,7 @@ func (q *queue) take() []*handed {
 	}
 	q.waiting = left
 	q.bytes -= size
-	q.taken.Broadcast()
+	q.room.Broadcast()
 	return round
 }
 
@@ -104,5 +105,5 @@ func (q *queue) close() {
 	q.closed = true
 	q.mu.Unlock()
 	q.filled.Broadcast()
-	q.taken.Broadcast()
+	q.room.Broadcast()
 }

@@ -45,53 +45,56 @@ type round struct {
 // run is the round's goroutine.
 func (h *Hub) run(ctx context.Context) {
 	defer close(h.ended)
-	for {
-		changes := h.rounds.take()
-		if changes == nil {
+	for changes := h.rounds.take(); changes != nil; changes = h.rounds.take() {
+		r, err := h.commit(ctx, changes)
+		r.finish(changes)
+		if errors.Is(err, ErrInDoubt) {
+			h.giveUp(err)
 			return
 		}
-		r := h.commit(ctx, changes)
-		h.mu.Lock()
-		for _, c := range changes {
-			r.finish(c)
-		}
-		h.mu.Unlock()
-		for out := range r.touched {
-			out.Flush()
-		}
+	}
+}
+
+// giveUp ends the rounds: what is on the disk is not known any more.
+func (h *Hub) giveUp(err error) {
+	h.rounds.close()
+	for changes := h.rounds.take(); changes != nil; changes = h.rounds.take() {
+		refuse(changes, ErrClosed)
+		(&round{h: h, touched: map[Outbox]struct{}{}}).finish(changes)
+	}
+	if h.fail != nil {
+		h.fail(err)
 	}
 }
 
 // commit plans the changes and makes those durable that nothing speaks
 // against. Afterwards each one has its result.
-func (h *Hub) commit(ctx context.Context, changes []*handed) *round {
+func (h *Hub) commit(ctx context.Context, changes []*handed) (*round, error) {
 	for {
 		r := h.plan(changes)
 		if len(r.records) == 0 {
-			return r
+			return r, nil
 		}
 		err := h.store.Commit(ctx, r.records)
 		if err == nil {
 			h.lastMessage += r.messages
 			h.lastConversation += r.convs
-			return r
+			return r, nil
 		}
 		if taken, ok := errors.AsType[*TakenError](err); ok && refuseTaken(changes, taken.Group) {
 			continue // the others may be committed without it
 		}
-		for _, c := range changes {
-			if c.err == nil {
-				c.err = err
-			}
-		}
 		h.log.Error("round not committed", "changes", len(changes), "err", err)
-		if errors.Is(err, ErrInDoubt) {
-			h.rounds.close()
-			if h.fail != nil {
-				h.fail(err)
-			}
-		}
-		return r
+		refuse(changes, err)
+		return r, err
+	}
+}
+
+// refuse gives all changes of a round the same result. One that was refused by
+// itself may owe that to an earlier one that has not come about.
+func refuse(changes []*handed, err error) {
+	for _, c := range changes {
+		c.err = err
 	}
 }
 
@@ -99,7 +102,7 @@ func (h *Hub) commit(ctx context.Context, changes []*handed) *round {
 func refuseTaken(changes []*handed, id int64) bool {
 	for _, c := range changes {
 		if made, ok := c.change.(*createGroup); ok && c.err == nil && made.group.id == id {
-			c.err = ErrNameTaken
+			c.taken = true
 			return true
 		}
 	}
@@ -118,21 +121,30 @@ func (h *Hub) plan(changes []*handed) *round {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range changes {
-		if c.err == nil {
-			r.from = c.from
+		// An earlier plan's result counts for nothing: it may rest on a group
+		// that is not made after all.
+		if c.err = ErrNameTaken; !c.taken {
 			c.err = c.change.plan(r)
 		}
 	}
 	return r
 }
 
-// finish applies a committed change and answers it.
-func (r *round) finish(c *handed) {
-	r.from, r.done = c.from, c.done
-	if c.err == nil {
-		c.change.apply(r)
+// finish applies the committed changes, answers all of them, and has what they
+// said written.
+func (r *round) finish(changes []*handed) {
+	r.h.mu.Lock()
+	for _, c := range changes {
+		r.from, r.done = c.from, c.done
+		if c.err == nil {
+			c.change.apply(r)
+		}
+		r.answer(c.err)
 	}
-	r.answer(c.err)
+	r.h.mu.Unlock()
+	for out := range r.touched {
+		out.Flush()
+	}
 }
 
 // answer gives the change that is being applied its result; apply calls it

@@ -1,0 +1,122 @@
+package hub_test
+
+import (
+	"slices"
+	"testing"
+
+	"posko/server/hub"
+)
+
+func names(groups []hub.GroupInfo) (all []string) {
+	for _, g := range groups {
+		all = append(all, g.Name)
+	}
+	return all
+}
+
+func TestGroups(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("kebun", 1, 2)
+		id := w.group("Dapur", 1, 2, 3)
+		w.group("air", 3)
+		ani, budi := w.attach(1), w.attach(2)
+		want(t, ani.sendGroup("dapur", "one"), nil)
+		budi.Detach(false)
+		want(t, ani.sendGroup("dapur", "two"), nil)
+		budi = w.attach(2)
+		if got := names(w.Groups()); !slices.Equal(got, []string{"air", "Dapur", "kebun"}) {
+			t.Errorf("all: %q", got)
+		}
+		mine := budi.Groups()
+		if got := names(mine); !slices.Equal(got, []string{"Dapur", "kebun"}) {
+			t.Errorf("his: %q", got)
+		}
+		if g := mine[0]; g.ID != id || g.Members != 3 || g.Last != 2 || g.Unread != 2 || g.Created.IsZero() {
+			t.Errorf("his group is %+v", g)
+		}
+		g, err := w.Group("DAPUR")
+		want(t, err, nil)
+		if mine[0].Unread = 0; g != mine[0] {
+			t.Errorf("the group is %+v", g)
+		}
+		_, err = w.Group("u1")
+		want(t, err, hub.ErrNoGroup)
+	})
+}
+
+func TestMembers(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 2, 1, 3, 4)
+		ani := w.attach(1)
+		w.attachFiles(3)
+		w.attach(4).Detach(true)
+		mine, err := ani.Members("Dapur")
+		want(t, err, nil)
+		all, err := w.Members("Dapur")
+		want(t, err, nil)
+		if !slices.Equal(mine, all) {
+			t.Errorf("%v, %v", mine, all)
+		}
+		for i, m := range all {
+			role := hub.Member
+			if i == 1 {
+				role = hub.Owner
+			}
+			if m.Account != user(int64(i+1)) || m.Role != role || m.Online != (i == 0) || m.Joined.IsZero() {
+				t.Errorf("member %d is %+v", i, m)
+			}
+		}
+		_, err = w.Members("kebun")
+		want(t, err, hub.ErrNoGroup)
+		_, err = ani.Members("kebun")
+		want(t, err, hub.ErrNoGroup)
+		_, err = w.attach(5).Members("dapur")
+		want(t, err, hub.ErrNotMember)
+	})
+}
+
+func TestPast(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		w.group("kebun", 3)
+		ani, budi, citra := w.attach(1), w.attach(2), w.attach(3)
+		for _, text := range []string{"g1", "g2", "g3"} {
+			want(t, ani.sendGroup("dapur", text), nil)
+		}
+		want(t, ani.send("u2", "p1"), nil)
+		want(t, citra.send("u1", "p2"), nil)
+		want(t, citra.sendGroup("kebun", "g4"), nil)
+		for _, c := range []struct {
+			who   *client
+			name  string
+			page  hub.Page
+			texts []string
+			err   error
+		}{
+			{budi, "Dapur", hub.Page{Limit: 2}, []string{"g2", "g3"}, nil},
+			{budi, "dapur", hub.Page{Limit: 1, Side: hub.Before, Number: 3}, []string{"g2"}, nil},
+			{budi, "dapur", hub.Page{Limit: 1, Side: hub.After, Number: 1}, []string{"g2"}, nil},
+			{budi, "U1", hub.Page{Limit: 9}, []string{"p1"}, nil},
+			{budi, "u3", hub.Page{Limit: 9}, nil, nil},
+			{budi, "u2", hub.Page{Limit: 9}, nil, nil},
+			{ani, "", hub.Page{Limit: 9}, []string{"g1", "g2", "g3", "p1", "p2"}, nil},
+			{citra, "", hub.Page{Limit: 9}, []string{"p2", "g4"}, nil},
+			{citra, "u1", hub.Page{Limit: 9}, []string{"p2"}, nil},
+			{citra, "dapur", hub.Page{Limit: 9}, nil, hub.ErrNotMember},
+			{ani, "sawah", hub.Page{Limit: 9}, nil, hub.ErrNoGroup},
+			// A page can't name another conversation or account by itself.
+			{citra, "", hub.Page{Limit: 9, Of: 1, Conversation: 1}, []string{"p2", "g4"}, nil},
+			{citra, "u2", hub.Page{Limit: 9, Conversation: 1}, nil, nil},
+		} {
+			messages, err := c.who.Past(t.Context(), c.name, c.page)
+			want(t, err, c.err)
+			var texts []string
+			for _, m := range messages {
+				texts = append(texts, m.Text)
+			}
+			if !slices.Equal(texts, c.texts) {
+				t.Errorf("%s's history of %q is %q, want %q", c.who.who.Name, c.name, texts, c.texts)
+			}
+		}
+	})
+}
