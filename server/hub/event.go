@@ -25,7 +25,7 @@ type Event struct {
 // A Front words events for one kind of connection. It is compared by address.
 type Front struct {
 	// Word returns whole lines, or nothing for an event of which this kind of
-	// connection is not told.
+	// connection is not told. It neither waits nor calls the hub.
 	Word func(*Event) []byte
 }
 

@@ -122,7 +122,7 @@ func (j *join) plan(r *round) error {
 func (j *join) apply(r *round) {
 	j.group.members = j.set
 	if p := r.h.people[j.who.ID]; p != nil {
-		p.read[j.group.id] = j.group.last
+		p.readings[j.group.id] = &reading{read: j.group.last}
 	}
 	r.answer(nil)
 	r.announce(j.group, Joined, j.who)
@@ -171,23 +171,9 @@ func (l *leave) apply(r *round) {
 func (r *round) left(g *group, set members, who Account) {
 	g.members = set
 	if p := r.h.people[who.ID]; p != nil {
-		p.forget(g.id)
+		delete(p.readings, g.id)
 	}
 	r.announce(g, Left, who)
-}
-
-// forget drops what the account's sessions know of a conversation.
-func (p *person) forget(conversation int64) {
-	delete(p.read, conversation)
-	delete(p.dirty, conversation)
-	for _, s := range p.sessions {
-		for i, part := range s.sent {
-			if part.conversation == conversation {
-				s.sent = append(s.sent[:i], s.sent[i+1:]...)
-				break
-			}
-		}
-	}
 }
 
 // dropGroup is a group's end.

@@ -1,48 +1,88 @@
 package hub
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // How far an account has read in a conversation is one number: everything up to
 // it has been received by one of its sessions. What was sent to a session moves
 // it only once the session has shown that it received it, by a command that
-// came later or by a clean end. Until then the session holds a stretch.
+// came later or by a clean end. Until then there is a stretch.
 
-// A stretch is a part of a conversation, after < number <= last, that was sent
-// to a session.
-type stretch struct {
-	conversation int64
-	after, last  int64
-	end          int64 // where the last one ends in the session's outbox
+// A reading is how far an account has read in one conversation.
+type reading struct {
+	read  int64 // everything up to this number was received
+	dirty bool  // it is not stored yet
+	sent  []stretch
 }
 
-// top is how far the account's sessions were sent a conversation without a gap.
-func (p *person) top(conversation int64) int64 {
-	top := p.read[conversation]
+// A stretch is a part of a conversation, after < number <= last, that was sent
+// to a session, of which there is at most one in a reading.
+type stretch struct {
+	session     *Session
+	after, last int64
+	end         int64 // where it ends in the session's outbox
+}
+
+// everything lies behind whatever was sent.
+const everything = math.MaxInt64
+
+// reading returns how far the account has read in a conversation.
+func (p *person) reading(conversation int64) *reading {
+	r := p.readings[conversation]
+	if r == nil {
+		r = &reading{}
+		p.readings[conversation] = r
+	}
+	return r
+}
+
+// changed returns the read positions that are not stored yet, and counts them
+// as stored.
+func (p *person) changed() map[int64]int64 {
+	positions := map[int64]int64{}
+	for conversation, r := range p.readings {
+		if r.dirty {
+			positions[conversation], r.dirty = r.read, false
+		}
+	}
+	return positions
+}
+
+// top is how far the account's sessions were sent the conversation without a
+// gap.
+func (r *reading) top() int64 {
+	top := r.read
 	for moved := true; moved; {
 		moved = false
-		for _, s := range p.sessions {
-			for _, part := range s.sent {
-				if part.conversation == conversation && part.after <= top && top < part.last {
-					top, moved = part.last, true
-				}
+		for _, part := range r.sent {
+			if part.after <= top && top < part.last {
+				top, moved = part.last, true
 			}
 		}
 	}
 	return top
 }
 
-// sentTo notes that a session was sent the numbers after < number <= last.
-func (s *Session) sentTo(conversation, after, last, end int64) {
-	for i, part := range s.sent {
-		if part.conversation == conversation {
-			if part.last >= after {
-				after = part.after
-			}
-			s.sent[i] = stretch{conversation, after, last, end}
-			return
-		}
+func (r *reading) of(s *Session) int {
+	return slices.IndexFunc(r.sent, func(part stretch) bool { return part.session == s })
+}
+
+// sentTo notes that a session was sent the numbers after < number <= last. What
+// lies before a gap is forgotten: it may be repeated.
+func (r *reading) sentTo(s *Session, after, last, end int64) {
+	i := r.of(s)
+	if i < 0 {
+		r.sent = append(r.sent, stretch{s, after, last, end})
+		s.unsure = append(s.unsure, r)
+		return
 	}
-	s.sent = append(s.sent, stretch{conversation, after, last, end})
+	part := &r.sent[i]
+	if part.last >= after {
+		after = min(after, part.after)
+	}
+	*part = stretch{s, after, last, max(end, part.end)}
 }
 
 // Heard notes that a command came: the client has received what was written to
@@ -50,43 +90,33 @@ func (s *Session) sentTo(conversation, after, last, end int64) {
 func (s *Session) Heard() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	if len(s.sent) == 0 {
-		return
+	if len(s.unsure) > 0 {
+		s.received(s.at.Out.Written())
 	}
-	written := s.at.Out.Written()
-	s.received(func(part stretch) bool { return part.end <= written })
 }
 
-// received moves the account's read positions over the stretches that the
-// client surely has. One behind a gap waits until the gap is closed.
-func (s *Session) received(surely func(stretch) bool) {
-	p := s.person
-	s.sent = slices.DeleteFunc(s.sent, func(part stretch) bool {
-		if !surely(part) || part.after > p.read[part.conversation] {
+// received moves the account's read positions over what the client has, up to a
+// place in its outbox. A stretch behind a gap waits until the gap is closed.
+func (s *Session) received(written int64) {
+	s.unsure = slices.DeleteFunc(s.unsure, func(r *reading) bool {
+		i := r.of(s)
+		part := r.sent[i]
+		if part.end > written || part.after > r.read {
 			return false
 		}
-		p.setRead(part.conversation, part.last)
+		if part.last > r.read {
+			r.read, r.dirty = part.last, true
+		}
+		r.sent = slices.Delete(r.sent, i, i+1)
 		return true
 	})
 }
 
-// setRead moves a read position on.
-func (p *person) setRead(conversation, number int64) {
-	if number > p.read[conversation] {
-		p.read[conversation] = number
-		p.dirty[conversation] = true
+// forget drops what nobody knows to have reached the session's client.
+func (s *Session) forget() {
+	for _, r := range s.unsure {
+		i := r.of(s)
+		r.sent = slices.Delete(r.sent, i, i+1)
 	}
-}
-
-// changed returns the read positions that are not stored yet.
-func (p *person) changed() map[int64]int64 {
-	if p.deleted || len(p.dirty) == 0 {
-		return nil
-	}
-	positions := make(map[int64]int64, len(p.dirty))
-	for conversation := range p.dirty {
-		positions[conversation] = p.read[conversation]
-	}
-	clear(p.dirty)
-	return positions
+	s.unsure = nil
 }

@@ -138,7 +138,7 @@ func (s *Session) Groups() []GroupInfo {
 	for _, g := range s.hub.groups {
 		if _, ok := g.members[s.at.Account.ID]; ok {
 			info := g.info()
-			info.Unread = g.last - s.person.top(g.id)
+			info.Unread = g.last - s.person.reading(g.id).top()
 			all = append(all, info)
 		}
 	}
@@ -188,9 +188,10 @@ func (s *Session) unread() []Span {
 	defer h.mu.Unlock()
 	var spans []Span
 	add := func(c *conversation) {
-		if top := s.person.top(c.id); top < c.last {
+		r := s.person.reading(c.id)
+		if top := r.top(); top < c.last {
 			spans = append(spans, Span{c.id, top, c.last})
-			s.sentTo(c.id, top, c.last, 0)
+			r.sentTo(s, top, c.last, 0)
 		}
 	}
 	for _, g := range h.groups {

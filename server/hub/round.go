@@ -238,15 +238,17 @@ func (r *round) message(c *conversation, from Account, text string) Message {
 	return m
 }
 
-// tell gives an event to the sessions of an account. For a message of a
-// conversation, n is its number; it moves what the account was sent, unless
-// something older is unread.
+// tell gives an event to the sessions of an account, and notes that they were
+// sent a message of the conversation c, unless that is nil.
 func (r *round) tell(account int64, e *Event, c *conversation) {
 	p := r.h.people[account]
 	if p == nil {
 		return
 	}
-	inOrder := c != nil && p.top(c.id) == e.Number-1
+	var at *reading
+	if c != nil {
+		at = p.reading(c.id)
+	}
 	for _, s := range p.sessions {
 		if s.at.Front == nil {
 			continue
@@ -257,8 +259,8 @@ func (r *round) tell(account int64, e *Event, c *conversation) {
 				continue
 			}
 		}
-		if inOrder {
-			s.sentTo(c.id, e.Number-1, e.Number, end)
+		if at != nil {
+			at.sentTo(s, e.Number-1, e.Number, end)
 		}
 	}
 }

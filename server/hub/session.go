@@ -20,7 +20,7 @@ const (
 // the hub.
 type Outbox interface {
 	// Append queues bytes that never change and returns their end in the
-	// stream of what was queued.
+	// stream of what was queued; 0 if the connection is lost, and they with it.
 	Append(b []byte) (end int64)
 	// Written is how far in that stream the client's connection has taken
 	// bytes.
@@ -46,7 +46,7 @@ type Session struct {
 	hub    *Hub
 	at     Attachment
 	person *person
-	sent   []stretch
+	unsure []*reading // where there is a stretch of this session
 	gone   bool
 
 	round, share int // how many of its changes the round has taken; the queue's
@@ -56,9 +56,8 @@ type Session struct {
 type person struct {
 	account   Account
 	sessions  []*Session
-	listening int             // sessions that are told events
-	read      map[int64]int64 // conversation to number: everything up to it was received
-	dirty     map[int64]bool  // conversations whose number is not stored yet
+	listening int                // sessions that are told events
+	readings  map[int64]*reading // by conversation
 	deleted   bool
 }
 
@@ -75,7 +74,10 @@ func (h *Hub) Attach(ctx context.Context, at Attachment, confirm func(context.Co
 	h.mu.Lock()
 	p := h.people[id]
 	if p == nil {
-		p = &person{account: at.Account, read: read, dirty: map[int64]bool{}}
+		p = &person{account: at.Account, readings: map[int64]*reading{}}
+		for conversation, number := range read {
+			p.reading(conversation).read = number
+		}
 		h.people[id] = p
 		h.byName[key(at.Account.Name)] = p
 	}
@@ -108,19 +110,16 @@ func (s *Session) Detach(clean bool) {
 	}
 	s.gone = true
 	if clean {
-		s.received(func(stretch) bool { return true })
+		s.received(everything)
 	}
+	s.forget()
 	p := s.person
 	p.sessions = slices.DeleteFunc(p.sessions, func(other *Session) bool { return other == s })
 	if s.at.Front != nil {
 		p.listening--
 	}
-	last := len(p.sessions) == 0
 	positions := p.changed()
 	h.mu.Unlock()
-	if !last {
-		return
-	}
 	// The person stays known until its positions are stored: who logs in
 	// meanwhile goes on with them.
 	h.save(p.account.ID, positions)

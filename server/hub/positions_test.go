@@ -1,0 +1,249 @@
+package hub_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"posko/server/hub"
+)
+
+func TestCheck(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		w.group("kebun", 1, 2)
+		w.group("sawah", 1)
+		ani, budi := w.attach(1), w.attach(2)
+		want(t, ani.send("u2", "before"), nil)
+		budi.Detach(true)
+		want(t, ani.sendGroup("dapur", "one"), nil)
+		want(t, ani.sendGroup("kebun", "two"), nil)
+		want(t, ani.sendGroup("sawah", "not for him"), nil)
+		want(t, ani.sendGroup("dapur", "three"), nil)
+		budi = w.attach(2)
+		budi.checked("one", "two", "three")
+		budi.checked()
+		want(t, ani.sendGroup("dapur", "live"), nil)
+		budi.told("GRUP 3 dapur u1 live")
+		budi.checked()
+		ani.checked() // of one's own messages nothing is unread
+	})
+}
+
+// More than one page of the store is read.
+func TestCheckMany(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		w.group("kebun", 1, 2)
+		ani := w.attach(1)
+		var texts []string
+		for i := range 501 {
+			texts = append(texts, fmt.Sprint(i))
+			want(t, ani.sendGroup([]string{"dapur", "kebun"}[i%2], texts[i]), nil)
+		}
+		budi := w.attach(2)
+		for _, g := range budi.Groups() {
+			if g.Unread != 250 && g.Unread != 251 {
+				t.Errorf("unread: %+v", g)
+			}
+		}
+		budi.checked(texts...)
+		if g := budi.Groups()[0]; g.Unread != 0 {
+			t.Errorf("unread afterwards: %+v", g)
+		}
+	})
+}
+
+// What is said while something older is unread is shown again by CHECK.
+func TestCheckOlder(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		ani := w.attach(1)
+		want(t, ani.sendGroup("dapur", "one"), nil)
+		budi := w.attach(2)
+		want(t, ani.sendGroup("dapur", "two"), nil)
+		budi.told("GRUP 2 dapur u1 two")
+		budi.checked("one", "two")
+	})
+}
+
+func TestCheckBroken(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		ani := w.attach(1)
+		want(t, ani.sendGroup("dapur", "one"), nil)
+		budi := w.attach(2)
+		failure := errors.New("the disk")
+		w.store.onUnread = func() error { return failure }
+		n, messages := budi.Check(t.Context())
+		for _, err := range messages {
+			want(t, err, failure)
+		}
+		if n != 1 {
+			t.Errorf("%d were promised", n)
+		}
+		w.store.onUnread = nil
+		budi.Detach(false)
+		budi = w.attach(2)
+		for range budi.messages() {
+			break // the connection
+		}
+		budi.Detach(false)
+		budi = w.attach(2)
+		budi.checked("one")
+		budi.Detach(false)
+		w.store.numbered[1][0].ID = 0 // an administrator at work
+		for _, err := range w.attach(2).messages() {
+			if err == nil {
+				t.Error("a message that is not there was shown")
+			}
+		}
+	})
+}
+
+// messages are the texts of CHECK with their errors.
+func (c *client) messages() func(yield func(string, error) bool) {
+	_, messages := c.Check(c.t.Context())
+	return func(yield func(string, error) bool) {
+		for m, err := range messages {
+			if !yield(m.Text, err) {
+				return
+			}
+		}
+	}
+}
+
+// A step is what happens to the account u2, which has the sessions a and b, in
+// the group dapur, where everything that u1 says is a number.
+type step struct {
+	do   string
+	want []string // of check and, in the end, of a fresh session's check
+}
+
+// What a broken connection may not have received is shown again; what a client
+// surely has is not.
+func TestPositions(t *testing.T) {
+	for name, steps := range map[string][]step{
+		"break":            {{do: "say"}, {do: "a breaks", want: []string{"1"}}},
+		"clean end":        {{do: "say"}, {do: "a leaves"}},
+		"clean and unsent": {{do: "a sticks"}, {do: "say"}, {do: "a leaves"}},
+		"heard":            {{do: "say"}, {do: "a hears"}, {do: "say"}, {do: "a breaks", want: []string{"2"}}},
+		"heard too early":  {{do: "a hears"}, {do: "a sticks"}, {do: "say"}, {do: "a hears"}, {do: "a breaks", want: []string{"1"}}},
+		"own message while another one waits": {
+			{do: "a sticks"}, {do: "say"}, {do: "a says"}, {do: "a hears"},
+			{do: "a breaks", want: []string{"1", "2"}},
+		},
+		"nothing can be queued":            {{do: "a is lost"}, {do: "say"}, {do: "a hears"}, {do: "a leaves", want: []string{"1"}}},
+		"queued, then nothing":             {{do: "say"}, {do: "a is lost"}, {do: "say"}, {do: "a hears"}, {do: "a leaves", want: []string{"2"}}},
+		"check and break":                  {{do: "no a"}, {do: "say"}, {do: "a"}, {do: "a checks", want: []string{"1"}}, {do: "a breaks", want: []string{"1"}}},
+		"check and heard":                  {{do: "no a"}, {do: "say"}, {do: "a"}, {do: "a checks", want: []string{"1"}}, {do: "a hears"}, {do: "a breaks"}},
+		"check and leave":                  {{do: "no a"}, {do: "say"}, {do: "a"}, {do: "a checks", want: []string{"1"}}, {do: "a leaves"}},
+		"other one has it":                 {{do: "b"}, {do: "say"}, {do: "a breaks"}, {do: "b hears"}, {do: "b breaks"}},
+		"other one checks":                 {{do: "b"}, {do: "say"}, {do: "b checks"}, {do: "a breaks"}, {do: "b checks"}, {do: "b leaves"}},
+		"nobody has it":                    {{do: "b"}, {do: "say"}, {do: "a breaks"}, {do: "b breaks", want: []string{"1"}}},
+		"part of it":                       {{do: "say"}, {do: "a hears"}, {do: "b"}, {do: "say"}, {do: "b hears"}, {do: "say"}, {do: "a breaks"}, {do: "b breaks", want: []string{"3"}}},
+		"behind a gap, which is closed":    {{do: "no a"}, {do: "say"}, {do: "a"}, {do: "b"}, {do: "a checks", want: []string{"1"}}, {do: "say"}, {do: "b hears"}, {do: "a leaves"}, {do: "b hears"}, {do: "b breaks"}},
+		"behind a gap, which stays":        {{do: "no a"}, {do: "say"}, {do: "a"}, {do: "b"}, {do: "a checks", want: []string{"1"}}, {do: "say"}, {do: "b hears"}, {do: "a breaks"}, {do: "b breaks", want: []string{"1", "2"}}},
+		"behind a gap, which is one's own": {{do: "no a"}, {do: "say"}, {do: "a"}, {do: "b"}, {do: "a checks", want: []string{"1"}}, {do: "say"}, {do: "a breaks"}, {do: "b checks", want: []string{"1", "2"}}, {do: "b hears"}, {do: "b checks"}, {do: "b breaks"}},
+		"told only some": {
+			{do: "say"}, {do: "a is lost"}, {do: "say"}, {do: "a is back"}, {do: "say"},
+			{do: "a hears"}, {do: "a leaves", want: []string{"1", "2", "3"}},
+		},
+		"two parts": {
+			{do: "no a"}, {do: "say"}, {do: "b"}, {do: "say"}, {do: "a"}, {do: "a checks", want: []string{"1", "2"}},
+			{do: "a is lost"}, {do: "say"}, {do: "b checks"},
+			{do: "a hears"}, {do: "a leaves"}, {do: "b hears"}, {do: "b breaks"},
+		},
+		"rejoin": {
+			{do: "say"}, {do: "out"}, {do: "say"}, {do: "in"}, {do: "a checks"}, {do: "say"},
+			{do: "a hears"}, {do: "say"}, {do: "a breaks", want: []string{"4"}},
+		},
+		"rejoin and leave": {{do: "say"}, {do: "out"}, {do: "in"}, {do: "a leaves"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) { w.play(steps) })
+		})
+	}
+}
+
+func (w *world) play(steps []step) {
+	t := w.t
+	id := w.group("dapur", 1, 2)
+	ani, said := w.attach(1), 0
+	ours := map[byte]*client{'a': w.attach(2)}
+	var rest []string
+	for i, s := range steps {
+		c := ours[s.do[0]]
+		switch s.do {
+		case "a", "b":
+			ours[s.do[0]] = w.attach(2)
+		case "no a":
+			ours['a'].Detach(true)
+		case "say":
+			said++
+			want(t, ani.sendGroup("dapur", fmt.Sprint(said)), nil)
+		case "a says":
+			said++
+			want(t, c.sendGroup("dapur", fmt.Sprint(said)), nil)
+		case "in":
+			want(t, w.Join(id, user(2), nil), nil)
+		case "out":
+			want(t, w.Leave("dapur", user(2), nil), nil)
+		case "a sticks":
+			c.stick()
+		case "a is lost", "a is back":
+			c.broken = s.do == "a is lost"
+		case "a hears", "b hears":
+			c.Heard()
+		case "a checks", "b checks":
+			if got := c.check(); !slices.Equal(got, s.want) {
+				t.Errorf("step %d, %s: %q, want %q", i, s.do, got, s.want)
+			}
+		case "a leaves", "b leaves", "a breaks", "b breaks":
+			c.Detach(s.do[2:] == "leaves")
+			delete(ours, s.do[0])
+			rest = s.want
+		default:
+			t.Fatalf("what is %q?", s.do)
+		}
+		synctest.Wait()
+	}
+	if len(ours) > 0 {
+		t.Fatal("somebody is still there")
+	}
+	w.attach(2).checked(rest...)
+}
+
+// After a restart everything goes on.
+func TestRestart(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		w.group("kebun", 1)
+		ani, budi := w.attach(1), w.attach(2)
+		want(t, ani.sendGroup("dapur", "one"), nil)
+		want(t, ani.send("u2", "two"), nil)
+		want(t, w.DropGroup("kebun"), nil)
+		w.Close()
+
+		next := open(t, w.store, defaults)
+		ani = next.attach(1)
+		want(t, ani.sendGroup("dapur", "three"), nil)
+		budi = next.attach(2)
+		want(t, ani.send("u2", "four"), nil)
+		want(t, ani.sendGroup("kebun", ""), hub.ErrNoGroup)
+		next.group("kebun", 1, 2)
+		budi.told("MSG 2 u1 u2 four", "JOINED kebun u2")
+		budi.checked("one", "two", "three", "four")
+	})
+}
+
+func TestNew(t *testing.T) {
+	// What doesn't open leaves no goroutine.
+	failure := errors.New("the disk")
+	for at := range 3 {
+		_, err := hub.New(t.Context(), hub.Options{Store: &unreadable{newMemory(1), at, failure}})
+		want(t, err, failure)
+	}
+}
