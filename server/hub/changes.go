@@ -23,7 +23,7 @@ func (m *privateMessage) plan(r *round) error {
 	switch {
 	case r.deleted[m.from.ID]:
 		return ErrNoAccount
-	case p == nil || p.listening == 0 || p.deleted || r.deleted[p.account.ID]:
+	case p == nil || p.deleted || r.deleted[p.account.ID]:
 		return ErrOffline
 	}
 	m.recipient, m.talk = p.account.ID, nil
@@ -39,6 +39,10 @@ func (m *privateMessage) plan(r *round) error {
 
 func (m *privateMessage) apply(r *round) {
 	e := &Event{What: SaidPrivately, Message: m.said, recipient: m.recipient}
+	if m.talk == nil && !r.h.online(m.recipient) {
+		r.answer(ErrOffline) // it has gone during the commit, and nothing is kept
+		return
+	}
 	if m.talk != nil {
 		p := pairOf(m.from.ID, m.recipient)
 		if r.h.privates[p] == nil {

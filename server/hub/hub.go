@@ -45,8 +45,8 @@ type Hub struct {
 	ended    chan struct{} // the last round is over
 
 	mu       sync.Mutex
-	people   map[int64]*person // accounts that have a session
-	byName   map[string]*person
+	people   map[int64]*person  // accounts that have a session
+	byName   map[string]*person // those of them that are told events
 	groups   map[int64]*group
 	named    map[string]*group
 	privates map[pair]*conversation
@@ -130,8 +130,10 @@ func (h *Hub) Close() {
 		saves[id] = p.changed()
 	}
 	h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
+	defer cancel()
 	for id, positions := range saves {
-		h.save(id, positions)
+		h.save(ctx, id, positions)
 	}
 }
 

@@ -260,7 +260,7 @@ func (r *round) allGroups() []*group {
 func (d *deleteAccount) apply(r *round) {
 	if p := r.h.people[d.who.ID]; p != nil {
 		p.deleted = true
-		delete(r.h.byName, key(p.account.Name))
+		r.h.unname(p)
 	}
 	for _, part := range d.parting {
 		r.left(part.group, part.set, d.who)

@@ -92,11 +92,9 @@ func (h *Hub) online(account int64) bool {
 func (h *Hub) Online() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var names []string
-	for _, p := range h.people {
-		if p.listening > 0 {
-			names = append(names, p.account.Name)
-		}
+	names := make([]string, 0, len(h.byName))
+	for _, p := range h.byName {
+		names = append(names, p.account.Name)
 	}
 	slices.SortFunc(names, byNames)
 	return names

@@ -242,7 +242,7 @@ func (r *round) message(c *conversation, from Account, text string) Message {
 // sent a message of the conversation c, unless that is nil.
 func (r *round) tell(account int64, e *Event, c *conversation) {
 	p := r.h.people[account]
-	if p == nil {
+	if p == nil || p.listening == 0 {
 		return
 	}
 	var at *reading
@@ -250,7 +250,7 @@ func (r *round) tell(account int64, e *Event, c *conversation) {
 		at = p.reading(c.id)
 	}
 	for _, s := range p.sessions {
-		if s.at.Front == nil {
+		if !s.listens {
 			continue
 		}
 		end := int64(0)

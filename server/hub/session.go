@@ -43,11 +43,12 @@ type Attachment struct {
 // A Session is a connection that has logged in. Its methods may be called from
 // any goroutine, until Detach.
 type Session struct {
-	hub    *Hub
-	at     Attachment
-	person *person
-	unsure []*reading // where there is a stretch of this session
-	gone   bool
+	hub     *Hub
+	at      Attachment
+	person  *person
+	unsure  []*reading // where there is a stretch of this session
+	listens bool       // it is told events
+	gone    bool
 
 	round, share int // how many of its changes the round has taken; the queue's
 }
@@ -57,52 +58,87 @@ type person struct {
 	account   Account
 	sessions  []*Session
 	listening int                // sessions that are told events
+	leaving   int                // sessions that have gone, but whose read positions are still being stored
 	readings  map[int64]*reading // by conversation
 	deleted   bool
 }
 
 // Attach registers a session. Then it asks confirm whether the login still
 // holds, so that neither a login nor a change of password can overlook the
-// other. It returns ErrSessions if the account has as many as it may.
+// other. The session is told events from then on. It returns ErrSessions if the
+// account has as many as it may.
 func (h *Hub) Attach(ctx context.Context, at Attachment, confirm func(context.Context) error) (*Session, error) {
-	id := at.Account.ID
-	read, err := h.store.Positions(ctx, id)
+	s, err := h.register(at)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{hub: h, at: at}
-	h.mu.Lock()
-	p := h.people[id]
-	if p == nil {
-		p = &person{account: at.Account, readings: map[int64]*reading{}}
-		for conversation, number := range read {
-			p.reading(conversation).read = number
-		}
-		h.people[id] = p
-		h.byName[key(at.Account.Name)] = p
+	err = s.load(ctx)
+	if err == nil {
+		err = confirm(ctx)
 	}
-	if most := h.settings.Load().Sessions; most > 0 && len(p.sessions) >= most {
-		h.mu.Unlock()
-		return nil, ErrSessions
+	if err == nil {
+		err = s.listen()
 	}
-	s.person = p
-	p.sessions = append(p.sessions, s)
-	if at.Front != nil {
-		p.listening++
-	}
-	h.mu.Unlock()
-	if err := confirm(ctx); err != nil {
+	if err != nil {
 		s.Detach(false)
 		return nil, err
 	}
 	return s, nil
 }
 
+// register makes a session known to those who end sessions.
+func (h *Hub) register(at Attachment) (*Session, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.people[at.Account.ID]
+	if p == nil {
+		p = &person{account: at.Account, readings: map[int64]*reading{}}
+		h.people[at.Account.ID] = p
+	}
+	if most := h.settings.Load().Sessions; most > 0 && len(p.sessions) >= most {
+		return nil, ErrSessions
+	}
+	s := &Session{hub: h, at: at, person: p}
+	p.sessions = append(p.sessions, s)
+	return s, nil
+}
+
+// load brings in the stored read positions. As the session is registered, no
+// other one's end can store later ones unseen.
+func (s *Session) load(ctx context.Context) error {
+	positions, err := s.hub.store.Positions(ctx, s.at.Account.ID)
+	if err != nil {
+		return err
+	}
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for conversation, number := range positions {
+		r := s.person.reading(conversation)
+		r.read = max(r.read, number)
+	}
+	return nil
+}
+
+// listen has the session told events.
+func (s *Session) listen() error {
+	h, p := s.hub, s.person
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p.deleted {
+		return ErrNoAccount
+	}
+	if s.at.Front != nil {
+		s.listens = true
+		p.listening++
+		h.byName[key(p.account.Name)] = p
+	}
+	return nil
+}
+
 // Detach ends a session's part in the hub. clean says that its client has read
-// all it was sent. The account's read positions are stored with its last
-// session.
+// all it was sent. The account's read positions are stored.
 func (s *Session) Detach(clean bool) {
-	h := s.hub
+	h, p := s.hub, s.person
 	h.mu.Lock()
 	if s.gone {
 		h.mu.Unlock()
@@ -113,35 +149,45 @@ func (s *Session) Detach(clean bool) {
 		s.received(everything)
 	}
 	s.forget()
-	p := s.person
 	p.sessions = slices.DeleteFunc(p.sessions, func(other *Session) bool { return other == s })
-	if s.at.Front != nil {
+	if s.listens {
 		p.listening--
 	}
+	if p.listening == 0 {
+		h.unname(p)
+	}
 	positions := p.changed()
+	p.leaving++
 	h.mu.Unlock()
 	// The person stays known until its positions are stored: who logs in
 	// meanwhile goes on with them.
-	h.save(p.account.ID, positions)
+	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
+	defer cancel()
+	h.save(ctx, p.account.ID, positions)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(p.sessions) == 0 && h.people[p.account.ID] == p {
+	p.leaving--
+	if len(p.sessions) == 0 && p.leaving == 0 {
 		delete(h.people, p.account.ID)
-		if name := key(p.account.Name); h.byName[name] == p {
-			delete(h.byName, name)
-		}
 	}
 }
 
-// saveTime bounds how long a session's end waits for the disk.
+// unname takes a person from those who are found by name, unless the name
+// already stands for a later account.
+func (h *Hub) unname(p *person) {
+	if name := key(p.account.Name); h.byName[name] == p {
+		delete(h.byName, name)
+	}
+}
+
+// saveTime bounds how long the end of a session, or of the hub, waits for the
+// disk.
 const saveTime = 10 * time.Second
 
-func (h *Hub) save(account int64, positions map[int64]int64) {
+func (h *Hub) save(ctx context.Context, account int64, positions map[int64]int64) {
 	if len(positions) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
-	defer cancel()
 	if err := h.store.SavePositions(ctx, account, positions); err != nil {
 		h.log.Error("read positions not stored; CHECK will repeat messages", "account", account, "err", err)
 	}
