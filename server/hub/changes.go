@@ -21,9 +21,9 @@ func (s *Session) Send(to, text string, done func(error)) {
 func (m *privateMessage) plan(r *round) error {
 	p := r.h.byName[key(m.to)]
 	switch {
-	case r.deleted[m.from.ID]:
+	case r.gone(m.from.ID):
 		return ErrNoAccount
-	case p == nil || p.deleted || r.deleted[p.account.ID]:
+	case p == nil || r.gone(p.account.ID):
 		return ErrOffline
 	}
 	m.recipient, m.talk = p.account.ID, nil
@@ -109,7 +109,7 @@ func (s *Session) Broadcast(text string, done func(error)) {
 
 func (b *broadcast) plan(r *round) error {
 	p := r.h.people[b.from.ID]
-	if p == nil || !p.account.Admin || r.deleted[b.from.ID] {
+	if p == nil || !p.account.Admin || r.gone(b.from.ID) {
 		return ErrDenied
 	}
 	b.now = r.now

@@ -47,6 +47,7 @@ type Hub struct {
 	mu       sync.Mutex
 	people   map[int64]*person  // accounts that have a session
 	byName   map[string]*person // those of them that are told events
+	deleted  map[int64]bool     // accounts that were deleted since the start
 	groups   map[int64]*group
 	named    map[string]*group
 	privates map[pair]*conversation
@@ -85,7 +86,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 	h := &Hub{
 		store: opt.Store, log: opt.Log, fail: opt.Fail,
 		ended:  make(chan struct{}),
-		people: map[int64]*person{}, byName: map[string]*person{},
+		people: map[int64]*person{}, byName: map[string]*person{}, deleted: map[int64]bool{},
 		groups: map[int64]*group{}, named: map[string]*group{},
 		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
 	}

@@ -20,7 +20,7 @@ func (c *createGroup) plan(r *round) error {
 	if _, err := r.group(c.name); err == nil {
 		return ErrNameTaken
 	}
-	if r.deleted[c.owner.ID] {
+	if r.gone(c.owner.ID) {
 		return ErrNoAccount
 	}
 	c.group = &group{name: c.name, created: r.now}
@@ -107,7 +107,7 @@ func (j *join) plan(r *round) error {
 	if _, ok := set[j.who.ID]; ok {
 		return ErrMember
 	}
-	if r.deleted[j.who.ID] {
+	if r.gone(j.who.ID) {
 		return ErrNoAccount
 	}
 	role := Member
@@ -215,7 +215,8 @@ type parting struct {
 }
 
 // DeleteAccount deletes an account: its memberships end and its name is free.
-// Afterwards its sessions are ended. What it wrote stays.
+// Afterwards its sessions are ended. What it wrote stays. It returns
+// ErrNoAccount if that has been done since the start.
 func (h *Hub) DeleteAccount(who Account) error {
 	if err := h.do(&deleteAccount{who: who}, nil); err != nil {
 		return err
@@ -227,7 +228,7 @@ func (h *Hub) DeleteAccount(who Account) error {
 func (d *deleteAccount) plan(r *round) error {
 	d.parting = nil
 	id := d.who.ID
-	if r.deleted[id] {
+	if r.gone(id) {
 		return ErrNoAccount
 	}
 	for _, g := range r.allGroups() {
@@ -258,8 +259,8 @@ func (r *round) allGroups() []*group {
 }
 
 func (d *deleteAccount) apply(r *round) {
+	r.h.deleted[d.who.ID] = true
 	if p := r.h.people[d.who.ID]; p != nil {
-		p.deleted = true
 		r.h.unname(p)
 	}
 	for _, part := range d.parting {

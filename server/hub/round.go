@@ -160,6 +160,9 @@ func (r *round) answer(err error) {
 	}
 }
 
+// gone says whether an account is deleted at this place.
+func (r *round) gone(account int64) bool { return r.deleted[account] || r.h.deleted[account] }
+
 // group finds a group at this place.
 func (r *round) group(name string) (*group, error) {
 	g := r.made[key(name)]

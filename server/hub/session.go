@@ -60,7 +60,6 @@ type person struct {
 	listening int                // sessions that are told events
 	leaving   int                // sessions that have gone, but whose read positions are still being stored
 	readings  map[int64]*reading // by conversation
-	deleted   bool
 }
 
 // Attach registers a session. Then it asks confirm whether the login still
@@ -124,7 +123,7 @@ func (s *Session) listen() error {
 	h, p := s.hub, s.person
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p.deleted {
+	if h.deleted[p.account.ID] {
 		return ErrNoAccount
 	}
 	if s.at.Front != nil {
