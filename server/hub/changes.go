@@ -79,7 +79,7 @@ func (m *groupMessage) plan(r *round) (err error) {
 	if _, ok := r.of(m.group)[m.from.ID]; !ok {
 		return ErrNotMember
 	}
-	m.to = r.keep(m.group)
+	m.to = r.of(m.group)
 	m.said = r.message(&m.group.conversation, m.from, m.text)
 	m.said.Group = m.group.name
 	return nil

@@ -28,7 +28,7 @@ func (c *createGroup) plan(r *round) error {
 	r.made[key(c.name)] = c.group
 	r.records = append(r.records, RecordGroup{ID: c.group.id, Name: c.name, Password: c.password, Time: r.now})
 	r.join(c.group, c.owner, Owner)
-	c.set = r.keep(c.group)
+	c.set = r.of(c.group)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (j *join) plan(r *round) error {
 		role = Owner
 	}
 	r.join(j.group, j.who, role)
-	j.set = r.keep(j.group)
+	j.set = r.of(j.group)
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (l *leave) plan(r *round) (err error) {
 		return ErrNotMember
 	}
 	r.leave(l.group, l.who.ID)
-	l.set = r.keep(l.group)
+	l.set = r.of(l.group)
 	return nil
 }
 
@@ -234,7 +234,7 @@ func (d *deleteAccount) plan(r *round) error {
 	for _, g := range r.allGroups() {
 		if _, ok := r.of(g)[id]; ok {
 			r.leave(g, id)
-			d.parting = append(d.parting, parting{g, r.keep(g)})
+			d.parting = append(d.parting, parting{g, r.of(g)})
 		}
 	}
 	r.deleted[id] = true

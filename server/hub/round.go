@@ -28,7 +28,6 @@ type round struct {
 	// The state at the place of the change that is being planned, where it
 	// differs from the hub's.
 	members  map[*group]members
-	shared   map[*group]bool // a change refers to this set: copy it before changing it
 	made     map[string]*group
 	opened   map[pair]*conversation
 	numbers  map[*conversation]int64
@@ -39,7 +38,7 @@ type round struct {
 
 	from    *Session // whose change is being applied
 	done    func(error)
-	touched map[Outbox]struct{}
+	touched []*Session
 }
 
 // run is the round's goroutine.
@@ -60,7 +59,7 @@ func (h *Hub) giveUp(err error) {
 	h.rounds.close()
 	for changes := h.rounds.take(); changes != nil; changes = h.rounds.take() {
 		refuse(changes, ErrClosed)
-		(&round{h: h, touched: map[Outbox]struct{}{}}).finish(changes)
+		(&round{h: h}).finish(changes)
 	}
 	if h.fail != nil {
 		h.fail(err)
@@ -112,11 +111,10 @@ func refuseTaken(changes []*handed, id int64) bool {
 func (h *Hub) plan(changes []*handed) *round {
 	r := &round{
 		h: h, now: time.Now().UTC().Truncate(time.Millisecond),
-		members: map[*group]members{}, shared: map[*group]bool{},
-		made: map[string]*group{}, opened: map[pair]*conversation{},
+		members: map[*group]members{},
+		made:    map[string]*group{}, opened: map[pair]*conversation{},
 		numbers: map[*conversation]int64{},
 		deleted: map[int64]bool{}, dropped: map[*group]bool{},
-		touched: map[Outbox]struct{}{},
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -142,8 +140,9 @@ func (r *round) finish(changes []*handed) {
 		r.answer(c.err)
 	}
 	r.h.mu.Unlock()
-	for out := range r.touched {
-		out.Flush()
+	for _, s := range r.touched {
+		s.touched = false
+		s.at.Out.Flush()
 	}
 }
 
@@ -156,7 +155,15 @@ func (r *round) answer(err error) {
 	r.done(err)
 	r.done = nil
 	if r.from != nil && r.from.at.Out != nil {
-		r.touched[r.from.at.Out] = struct{}{}
+		r.touch(r.from)
+	}
+}
+
+// touch has a session's outbox flushed after the round.
+func (r *round) touch(s *Session) {
+	if !s.touched {
+		s.touched = true
+		r.touched = append(r.touched, s)
 	}
 }
 
@@ -175,7 +182,7 @@ func (r *round) group(name string) (*group, error) {
 	return g, nil
 }
 
-// of returns the members of a group at this place, for reading.
+// of returns the members of a group at this place. The set never changes.
 func (r *round) of(g *group) members {
 	if set, ok := r.members[g]; ok {
 		return set
@@ -183,22 +190,14 @@ func (r *round) of(g *group) members {
 	return g.members
 }
 
-// keep returns them for a change that will be applied later.
-func (r *round) keep(g *group) members {
-	r.shared[g] = true
-	return r.of(g)
-}
-
-// change returns them for changing.
+// change returns a copy of them that counts from here on. Only the change that
+// is being planned may write to it.
 func (r *round) change(g *group) members {
-	set, planned := r.members[g]
-	if !planned || r.shared[g] {
-		set = maps.Clone(r.of(g))
-		if set == nil {
-			set = members{}
-		}
-		r.members[g], r.shared[g] = set, false
+	set := maps.Clone(r.of(g))
+	if set == nil {
+		set = members{}
 	}
+	r.members[g] = set
 	return set
 }
 
@@ -277,6 +276,6 @@ func (r *round) send(s *Session, e *Event) (end int64) {
 	if len(text) == 0 {
 		return 0
 	}
-	r.touched[s.at.Out] = struct{}{}
+	r.touch(s)
 	return s.at.Out.Append(text)
 }

@@ -49,6 +49,7 @@ type Session struct {
 	unsure  []*reading // where there is a stretch of this session
 	listens bool       // it is told events
 	gone    bool
+	touched bool // of the round's goroutine: its outbox is to be flushed
 
 	round, share int // how many of its changes the round has taken; the queue's
 }
