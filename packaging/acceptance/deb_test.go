@@ -306,7 +306,7 @@ func (c *container) disabled(t *testing.T) {
 	c.run(t, "systemctl", append([]string{"disable", "--now", "--quiet"}, units...)...)
 	for _, version := range []string{firstVersion, nextVersion} {
 		c.run(t, "apt-get", "install", "--yes", "--allow-downgrades", "--option=Dpkg::Options::=--force-confold", "posko="+version+"-1")
-		c.prints(t, "disabled\ndisabled\ndisabled", "systemctl", append([]string{"is-enabled"}, units...)...)
+		c.prints(t, "disabled\ndisabled\ndisabled\ndisabled", "systemctl", append([]string{"is-enabled", "poskod-metrics.socket"}, units...)...)
 		c.prints(t, "inactive\ninactive\ninactive", "systemctl", append([]string{"is-active"}, units...)...)
 	}
 	c.run(t, "systemctl", "enable", "--now", "--quiet", "poskod.service")
