@@ -177,7 +177,7 @@ func (r *rooms) attach(t *testing.T, name string) (*hub.Session, <-chan hub.Reas
 	}
 	ended := make(chan hub.Reason, 1)
 	s, err := r.hub.Attach(t.Context(), hub.Attachment{
-		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin, Epoch: a.Epoch},
+		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin},
 		End:     func(why hub.Reason) { ended <- why },
 	}, func(ctx context.Context) error { return r.accounts.Confirm(ctx, a) })
 	if err != nil {

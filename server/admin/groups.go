@@ -23,7 +23,7 @@ func (s *session) addGroup(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	who := hub.Account{ID: owner.ID, Name: owner.Name, Admin: owner.Admin, Epoch: owner.Epoch}
+	who := hub.Account{ID: owner.ID, Name: owner.Name, Admin: owner.Admin}
 	if err := s.Hub.CreateGroup(name, hash, who); err != nil {
 		return s.changed(owner.Name, err)
 	}

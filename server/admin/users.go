@@ -68,7 +68,7 @@ func (s *session) deleteUser(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Hub.DeleteAccount(hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin, Epoch: a.Epoch}); err != nil {
+	if err := s.Hub.DeleteAccount(hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin}); err != nil {
 		return s.changed(a.Name, err)
 	}
 	s.log.Info("account deleted", "account", a.Name)

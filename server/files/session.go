@@ -75,7 +75,7 @@ func (s *session) login(ctx context.Context, password string) error {
 	}
 	var box *sandbox.Box
 	presence, err := s.Hub.Attach(ctx, hub.Attachment{
-		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin, Epoch: a.Epoch},
+		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin},
 		End:     func(why hub.Reason) { s.conn.End(farewells[why]) },
 	}, func(ctx context.Context) (err error) {
 		if err = s.Accounts.Confirm(ctx, a); err != nil {

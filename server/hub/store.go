@@ -29,7 +29,6 @@ type Account struct {
 	ID    int64
 	Name  string
 	Admin bool // may broadcast
-	Epoch int64
 }
 
 // A Message is one stored message of a conversation.

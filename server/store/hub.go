@@ -38,10 +38,10 @@ FROM groups JOIN conversations ON conversations.id = groups.id WHERE dropped IS 
 	}
 	members, err := list(ctx, tx, func(r *sql.Rows) (m member, err error) {
 		var joined int64
-		err = r.Scan(&m.group, &m.Account.ID, &m.Account.Name, &m.Account.Admin, &m.Account.Epoch, &m.Role, &joined)
+		err = r.Scan(&m.group, &m.Account.ID, &m.Account.Name, &m.Account.Admin, &m.Role, &joined)
 		m.Joined = fromMillis(joined)
 		return m, err
-	}, `SELECT conversation, accounts.id, accounts.name, admin, epoch, role, joined
+	}, `SELECT conversation, accounts.id, accounts.name, admin, role, joined
 FROM groups JOIN members ON conversation = groups.id JOIN accounts ON accounts.id = account
 WHERE dropped IS NULL ORDER BY conversation, joined, account`)
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *Store) Privates(ctx context.Context) ([]hub.StoredPrivate, error) {
 // AccountByName: see hub.Store.
 func (s *Store) AccountByName(ctx context.Context, key string) (hub.Account, error) {
 	a, err := one(ctx, s.read, func(r *sql.Rows) (a hub.Account, err error) {
-		return a, r.Scan(&a.ID, &a.Name, &a.Admin, &a.Epoch)
-	}, `SELECT id, name, admin, epoch FROM names JOIN accounts ON accounts.id = names.account WHERE key = ?`, key)
+		return a, r.Scan(&a.ID, &a.Name, &a.Admin)
+	}, `SELECT id, name, admin FROM names JOIN accounts ON accounts.id = names.account WHERE key = ?`, key)
 	return a, noRows(err, hub.ErrNoAccount)
 }
 

@@ -42,7 +42,7 @@ func TestGroups(t *testing.T) {
 		message(2, 1, 2, ani, "hai"),
 	)
 	member := func(id int64, name string, role hub.Role) hub.StoredMember {
-		return hub.StoredMember{Account: hub.Account{ID: id, Name: name, Epoch: 1}, Role: role, Joined: t0}
+		return hub.StoredMember{Account: hub.Account{ID: id, Name: name}, Role: role, Joined: t0}
 	}
 	aniLater := member(ani, "Ani", hub.Member)
 	aniLater.Joined = t0.Add(1e6)
