@@ -243,21 +243,6 @@ func want(t *testing.T, got, want error) {
 	}
 }
 
-// all returns the result of many changes handed in at once, in their order.
-func all(changes ...func(done func(error))) []error {
-	results := make([]error, len(changes))
-	var answered sync.WaitGroup
-	answered.Add(len(changes))
-	for i, hand := range changes {
-		hand(func(err error) {
-			results[i] = err
-			answered.Done()
-		})
-	}
-	answered.Wait()
-	return results
-}
-
 // A gate holds commits up, so that a test fills the next round.
 type gate struct {
 	entered chan []hub.Record

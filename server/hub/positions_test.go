@@ -221,7 +221,8 @@ func TestRestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.group("dapur", 1, 2)
 		w.group("kebun", 1)
-		ani, budi := w.attach(1), w.attach(2)
+		ani := w.attach(1)
+		w.attach(2)
 		want(t, ani.sendGroup("dapur", "one"), nil)
 		want(t, ani.send("u2", "two"), nil)
 		want(t, w.DropGroup("kebun"), nil)
@@ -230,7 +231,7 @@ func TestRestart(t *testing.T) {
 		next := open(t, w.store, defaults)
 		ani = next.attach(1)
 		want(t, ani.sendGroup("dapur", "three"), nil)
-		budi = next.attach(2)
+		budi := next.attach(2)
 		want(t, ani.send("u2", "four"), nil)
 		want(t, ani.sendGroup("kebun", ""), hub.ErrNoGroup)
 		next.group("kebun", 1, 2)
