@@ -82,9 +82,12 @@ type Server struct {
 	ctx    context.Context // of all connections; cancelled to cut them off
 	cancel context.CancelFunc
 	conns  sync.WaitGroup
+	// accepting are the loops that start them.
+	accepting sync.WaitGroup
 
 	mu        sync.Mutex
-	stopping  bool
+	stopping  bool                    // nothing listens any more
+	shut      bool                    // and nothing that was accepted is still to come
 	open      map[*line.Conn]string   // its protocol
 	listeners map[net.Listener]string // likewise
 	lastID    uint64
@@ -192,29 +195,19 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 // listeners.
 func (s *Server) Serve(listeners map[string][]net.Listener) error {
 	failed := make(chan error, 1)
-	var accepting sync.WaitGroup
 	for name, all := range listeners {
 		if s.dialects[name] == nil {
 			return fmt.Errorf("server: no protocol %q", name)
 		}
 		for _, l := range all {
-			if !s.listen(name, l) {
+			if !s.listen(name, l, failed) {
 				return ErrServerClosed
 			}
-			accepting.Go(func() {
-				defer l.Close()
-				if err := s.accept(name, l); err != nil {
-					select {
-					case failed <- err:
-					default:
-					}
-				}
-			})
 		}
 	}
 	done := make(chan struct{})
 	go func() {
-		accepting.Wait()
+		s.accepting.Wait()
 		close(done)
 	}()
 	select {
@@ -225,8 +218,9 @@ func (s *Server) Serve(listeners map[string][]net.Listener) error {
 	}
 }
 
-// listen registers a listener, unless the server stops.
-func (s *Server) listen(name string, l net.Listener) bool {
+// listen accepts from a listener, unless the server stops. An error goes to
+// failed, which takes the first one.
+func (s *Server) listen(name string, l net.Listener, failed chan<- error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
@@ -234,6 +228,15 @@ func (s *Server) listen(name string, l net.Listener) bool {
 		return false
 	}
 	s.listeners[l] = name
+	s.accepting.Go(func() {
+		defer l.Close()
+		if err := s.accept(name, l); err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
+		}
+	})
 	return true
 }
 
@@ -300,11 +303,14 @@ func (s *Server) Handle(name string, nc net.Conn) {
 	s.lastID++
 	log := s.log.With("protocol", name, "conn", s.lastID)
 	c := line.NewConn(nc, s.lineOptions(name, cfg), log)
-	if s.stopping {
+	if s.shut {
 		s.mu.Unlock()
 		release()
 		nc.Close()
 		return
+	}
+	if s.stopping { // it was accepted just before: it is told so, like all others
+		c.Stop()
 	}
 	s.open[c] = name
 	s.conns.Go(func() {
@@ -329,6 +335,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for l := range s.listeners {
 		l.Close()
 	}
+	s.mu.Unlock()
+	s.accepting.Wait()
+	s.mu.Lock()
+	s.shut = true
 	for c := range s.open {
 		c.Stop()
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"posko/server/line"
+	"posko/tlsutil"
 )
 
 // stopping begins a shutdown and returns where its result will come.
@@ -166,6 +170,11 @@ func TestShutdownLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the doors are shut", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.shut
+	})
 	h.Handle(ProtocolChat, theirs)
 	mine.SetDeadline(time.Now().Add(patience))
 	if n, err := mine.Read(make([]byte, 1)); err != io.EOF {
@@ -184,6 +193,28 @@ func TestShutdownLate(t *testing.T) {
 		t.Errorf("Serve left the listener open: %v", err)
 	}
 	io.WriteString(holding, "x")
+	if err := within(t, patience, result); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// A handshake that is under way comes to its end, and its client hears why it
+// is not served.
+func TestShutdownAtTheDoor(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, testConfig())
+	nc := h.raw(ProtocolChat)
+	eventually(t, "it is accepted", func() bool { return h.clients() == 1 })
+	result := h.stopping()
+	eventually(t, "the doors are shut", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.shut
+	})
+	conn := tls.Client(strict{nc}, tlsutil.ClientConfig(h.own.Pool(), "127.0.0.1", h.alpn[ProtocolChat]))
+	p := &peer{line.NewClient(conn), t, conn, nc}
+	p.next("[INFO] Server berhenti")
+	p.closed()
 	if err := within(t, patience, result); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}

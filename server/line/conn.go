@@ -39,6 +39,7 @@ func NewSlots(n int) chan struct{} {
 
 const (
 	lingerTime  = 2 * time.Second        // for the client to see why its connection ends
+	shakeTime   = 2 * time.Second        // for handshakes under way when the server stops
 	cutAfter    = 500 * time.Millisecond // the same, where the server is in a hurry
 	maxUnderWay = 256                    // of Async commands on one connection
 )
@@ -76,6 +77,7 @@ type Conn struct {
 	cause     error     // why it was cut, for the log
 	underWay  int       // Async commands without an answer
 	answered  sync.Cond // underWay has shrunk
+	shaking   bool      // the TLS handshake is not over: Stop leaves it some time
 	receiving bool      // Stop doesn't interrupt the data of an upload
 	ending    error     // errStopped or errEnded
 	farewell  string
@@ -93,7 +95,7 @@ func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
 	guarded := &guard{Conn: nc, stall: opt.WriteTimeout, tls: opt.TLS != nil}
 	c.nc = guarded
 	if opt.TLS != nil {
-		c.nc = tls.Server(guarded, opt.TLS)
+		c.nc, c.shaking = tls.Server(guarded, opt.TLS), true
 	}
 	c.out = newOutbox(c.nc, opt.Outbox, c.cut)
 	return c
@@ -143,7 +145,10 @@ func (c *Conn) end(why error, farewell string) {
 		return
 	}
 	c.ending, c.farewell = why, farewell
-	if !c.receiving || why == errEnded {
+	switch {
+	case why == errStopped && c.shaking: // whoever is at the door is told, too
+		c.raw.SetReadDeadline(time.Now().Add(shakeTime))
+	case why == errEnded || !c.receiving:
 		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
 	if why == errEnded {
@@ -259,7 +264,11 @@ func (c *Conn) handshake(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	return conn.HandshakeContext(ctx)
+	err := conn.HandshakeContext(ctx)
+	c.mu.Lock()
+	c.shaking = false
+	c.mu.Unlock()
+	return err
 }
 
 func (c *Conn) stopping() error {
