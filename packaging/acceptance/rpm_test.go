@@ -66,7 +66,8 @@ func (c *container) rpmDisabled(t *testing.T) {
 // rpmRemove keeps the state and the edited configuration.
 func (c *container) rpmRemove(t *testing.T) {
 	c.run(t, "rpm", "--erase", "posko")
-	c.prints(t, "", "systemctl", "list-units", "--all", "--no-legend", "--plain", "posko*")
+	c.prints(t, "", "systemctl", "list-units", "--all", "--state=loaded", "--no-legend", "--plain", "posko*")
+	c.prints(t, "", "find", "/etc/systemd/system", "-name", "posko*")
 	for name, want := range map[string]bool{
 		"/usr/bin/poskod": false, "/usr/share/doc/posko": false, "/usr/share/licenses/posko": false,
 		configFile + ".rpmsave": true, "/var/lib/posko/posko.db": true,
