@@ -32,7 +32,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait of a test.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // A house is a server of a test's own, on real TLS listeners.
 type house struct {

@@ -276,6 +276,7 @@ func TestGarbage(t *testing.T) {
 			nc.Write(sent) // fails where the server has closed before the end
 			t.Run(protocol+"/"+name, func(t *testing.T) {
 				t.Parallel()
+				nc.SetDeadline(time.Now().Add(patience)) // it may have waited for its turn
 				got, err := io.ReadAll(nc)
 				var late net.Error
 				if errors.As(err, &late) && late.Timeout() {

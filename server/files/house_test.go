@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // A house is everything behind the file protocol, and a listener before it. The
 // transcripts of package server run the protocol over TLS; here is what a

@@ -277,7 +277,7 @@ type user struct {
 }
 
 // patience bounds every wait for something that must come.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
 
 func newUser(t *testing.T, nc net.Conn) *user {
 	nc.SetDeadline(time.Now().Add(patience))
