@@ -103,8 +103,13 @@ func openHouse(tb testing.TB, cfg Config, dir string) *house {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Limits.ShutdownGrace))
 		defer cancel()
 		stopped := h.Shutdown(ctx)
-		if err := <-served; err != ErrServerClosed {
-			tb.Errorf("Serve: %v", err)
+		select {
+		case err := <-served:
+			if err != ErrServerClosed {
+				tb.Errorf("Serve: %v", err)
+			}
+		case <-time.After(patience):
+			tb.Error("Serve doesn't return")
 		}
 		if err := st.Close(); err != nil {
 			tb.Errorf("store: %v", err)

@@ -68,12 +68,12 @@ func prefixOf(a net.Addr) netip.Prefix {
 	if err != nil {
 		return netip.Prefix{}
 	}
-	ip := at.Addr().Unmap().WithZone("")
+	ip := at.Addr().Unmap()
 	bits := 64
 	if ip.Is4() {
 		bits = 32
 	}
-	prefix, err := ip.Prefix(bits)
+	prefix, err := ip.Prefix(bits) // without a zone
 	if err != nil {
 		return netip.Prefix{}
 	}

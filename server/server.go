@@ -18,6 +18,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"posko"
@@ -93,7 +94,7 @@ type Server struct {
 	lastID    uint64
 }
 
-// New opens the rooms. Close or Shutdown must be called afterwards.
+// New opens the rooms. Shutdown must be called afterwards.
 func New(ctx context.Context, opt Options) (*Server, error) {
 	s := &Server{
 		log: opt.Log, started: time.Now(), describe: opt.Describe,
@@ -135,6 +136,11 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	s.tls = map[string]*tls.Config{
 		ProtocolChat:  opt.TLS(chat.ALPN),
 		ProtocolFiles: opt.TLS(files.ALPN),
+	}
+	for name, cfg := range s.tls {
+		if cfg == nil { // which would mean no TLS at all
+			return fmt.Errorf("server: no TLS for %s", name)
+		}
 	}
 	s.configure(cfg)
 	return nil
@@ -200,9 +206,7 @@ func (s *Server) Serve(listeners map[string][]net.Listener) error {
 			return fmt.Errorf("server: no protocol %q", name)
 		}
 		for _, l := range all {
-			if !s.listen(name, l, failed) {
-				return ErrServerClosed
-			}
+			s.listen(name, l, failed)
 		}
 	}
 	done := make(chan struct{})
@@ -218,14 +222,14 @@ func (s *Server) Serve(listeners map[string][]net.Listener) error {
 	}
 }
 
-// listen accepts from a listener, unless the server stops. An error goes to
-// failed, which takes the first one.
-func (s *Server) listen(name string, l net.Listener, failed chan<- error) bool {
+// listen accepts from a listener, or closes it if the server stops. An error
+// goes to failed, which takes the first one.
+func (s *Server) listen(name string, l net.Listener, failed chan<- error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
 		l.Close()
-		return false
+		return
 	}
 	s.listeners[l] = name
 	s.accepting.Go(func() {
@@ -237,7 +241,6 @@ func (s *Server) listen(name string, l net.Listener, failed chan<- error) bool {
 			}
 		}
 	})
-	return true
 }
 
 // Pauses after an accept that failed for want of descriptors or memory.
@@ -271,10 +274,18 @@ func (s *Server) accept(name string, l net.Listener) error {
 	}
 }
 
-// isTemporary tells what passes (EMFILE, ECONNABORTED, …) from what does not.
+// isTemporary tells what passes from what does not: want of descriptors or
+// memory, and an error of the connection that was to be accepted, which Linux
+// reports here (accept(2)).
 func isTemporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
+	switch no, _ := errors.AsType[syscall.Errno](err); no {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.ECONNABORTED, syscall.EPERM, syscall.EPROTO, syscall.ENOPROTOOPT,
+		syscall.EOPNOTSUPP, syscall.ENETDOWN, syscall.ENETUNREACH,
+		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ETIMEDOUT:
+		return true
+	}
+	return false
 }
 
 func (s *Server) isStopping() bool {
