@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // The units of a reply that carries data: "[OK] 3 baris", "[OK] 1024 byte".
@@ -38,6 +39,7 @@ type Call struct {
 	Args []string
 
 	conn   *Conn
+	began  time.Time
 	say    Reply
 	count  int64
 	rows   iter.Seq2[string, error]
@@ -126,6 +128,7 @@ func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 			return err
 		}
 		n -= int64(len(chunk))
+		conn.opt.Counters.Received.Add(int64(len(chunk)))
 		if failed == nil {
 			_, failed = w.Write(chunk)
 		}
@@ -160,7 +163,9 @@ func (c *Call) ReceiveText(first Reply, w io.Writer) error {
 		case !ValidText(text):
 			err = conn.words.BadLine
 		case failed == nil:
-			_, err = out.WriteString(strings.TrimPrefix(text, dot) + "\n")
+			text = strings.TrimPrefix(text, dot) + "\n"
+			conn.opt.Counters.Received.Add(int64(len(text)))
+			_, err = out.WriteString(text)
 		}
 		if failed == nil {
 			failed = err
@@ -247,7 +252,7 @@ func sendRows(d data, n int64, rows iter.Seq2[string, error]) error {
 
 // sendBytes sends n bytes of body behind their number, which goes out together
 // with the first of them.
-func sendBytes(d data, n int64, body io.Reader) error {
+func sendBytes(d data, n int64, body io.Reader, sent *atomic.Int64) error {
 	buf := transfers.Get().(*[transferSize]byte)
 	defer transfers.Put(buf)
 	head := copy(buf[:], okPrefix+strconv.FormatInt(n, 10)+bytesUnit+"\n")
@@ -259,6 +264,7 @@ func sendBytes(d data, n int64, body io.Reader) error {
 		if _, err := d.Write(chunk); err != nil {
 			return err
 		}
+		sent.Add(int64(len(chunk) - head))
 		if n -= int64(len(chunk) - head); n == 0 {
 			return nil
 		}

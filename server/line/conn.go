@@ -24,6 +24,7 @@ type Options struct {
 	IdleTimeout  time.Duration // after login, without a line or a byte of data
 	WriteTimeout time.Duration // without the client taking a byte
 	Outbox       int           // bytes that may wait for a client; 0: 1 MiB
+	Counters     *Counters     // may be nil
 	// What a client may do before login.
 	MaxErrors, MaxLines, MaxBytes int
 }
@@ -71,6 +72,7 @@ type Conn struct {
 	errors   int // of commands before login, as are the lines
 	lines    int
 	clean    bool // the client has left on purpose
+	why      Cause
 
 	mu        sync.Mutex
 	cancel    context.CancelFunc
@@ -88,6 +90,9 @@ type Conn struct {
 func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
 	if opt.Outbox == 0 {
 		opt.Outbox = 1 << 20
+	}
+	if opt.Counters == nil {
+		opt.Counters = new(Counters)
 	}
 	c := &Conn{opt: opt, raw: nc, log: log, started: time.Now()}
 	c.answered.L = &c.mu

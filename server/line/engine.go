@@ -21,8 +21,10 @@ type Dialect[S any] struct {
 	// runs any more. clean says that the client has left on purpose (by a Final
 	// command, or with a close_notify), so that it has read all it was sent.
 	Close func(s S, clean bool)
-	// Observe is told of every command that ran, its verb and how long it
-	// took. It may be called from any goroutine, and may be nil.
+	// Observe is told of every command of the table that was answered, refused
+	// ones too: its verb, and the time from its line to its answer, which may
+	// wait for those of earlier lines. It may be called from any goroutine, and
+	// may be nil.
 	Observe func(verb string, took time.Duration)
 }
 
@@ -42,7 +44,11 @@ func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) (err error) {
 	c.mu.Unlock()
 	defer c.cut(errClosed)
 	defer c.rescue(&err)
+	c.why = Failed // a panic may leave it at that
 	if err := c.handshake(ctx); err != nil {
+		if c.why = NoHandshake; c.stopping() != nil {
+			c.why = c.because(c.stopping())
+		}
 		return err
 	}
 	s := d.Open(c)
@@ -50,9 +56,11 @@ func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) (err error) {
 	c.settle()
 	d.Close(s, c.clean)
 	c.in.release()
-	if err := c.broken(); err != nil {
-		return err
+	if broken := c.broken(); broken != nil {
+		c.why = c.because(broken)
+		return broken
 	}
+	c.why = c.because(err)
 	return c.leave(err)
 }
 
@@ -166,11 +174,6 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 
 // do runs a command.
 func (d *Dialect[S]) do(ctx context.Context, s S, row *Command[S], call *Call) error {
-	defer func(began time.Time) {
-		if d.Observe != nil {
-			d.Observe(row.Name, time.Since(began))
-		}
-	}(time.Now())
 	returned := false
 	defer func() {
 		if !returned && call.later {
@@ -186,7 +189,7 @@ func (d *Dialect[S]) do(ctx context.Context, s S, row *Command[S], call *Call) e
 // first a wrong form, then a wrong state. The row is nil for an unknown verb.
 func (d *Dialect[S]) find(c *Conn, text string, whole bool) (*Command[S], *Call, error) {
 	words := d.Table.words
-	call := &Call{conn: c}
+	call := &Call{conn: c, began: time.Now()}
 	row, rest, hasRest := d.Table.find(text)
 	switch {
 	case !whole:
@@ -213,6 +216,9 @@ func (d *Dialect[S]) find(c *Conn, text string, whole bool) (*Command[S], *Call,
 
 // answer gives the one reply that a command gets.
 func (d *Dialect[S]) answer(c *Conn, row *Command[S], call *Call, err error) error {
+	if d.Observe != nil && row != nil {
+		defer func() { d.Observe(row.Name, time.Since(call.began)) }()
+	}
 	if err != nil {
 		return d.refuse(c, row, call, err)
 	}
@@ -224,7 +230,7 @@ func (d *Dialect[S]) answer(c *Conn, row *Command[S], call *Call, err error) err
 	case call.rows != nil:
 		err = c.send(func(d data) error { return sendRows(d, call.count, call.rows) })
 	case call.body != nil:
-		err = c.send(func(d data) error { return sendBytes(d, call.count, call.body) })
+		err = c.send(func(d data) error { return sendBytes(d, call.count, call.body, &c.opt.Counters.Sent) })
 	case call.later:
 		c.out.append([]byte(okPrefix + string(say) + "\n"))
 	default:

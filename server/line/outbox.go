@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 )
 
 // recordSize is the most that one TLS record carries (RFC 8446, section 5.1).
@@ -32,6 +33,8 @@ type outbox struct {
 	err      error
 	appended int64 // bytes of the stream, also those dropped; the data of replies doesn't count
 	written  int64 // of these, without a gap
+
+	moved time.Time // when the writer last took something up; zero without one
 }
 
 func newOutbox(w io.Writer, limit int, fail func(error)) *outbox {
@@ -132,7 +135,7 @@ func (o *outbox) write() error {
 
 // leave gives the writer's place back. The caller holds mu.
 func (o *outbox) leave() {
-	o.writing = false
+	o.writing, o.moved = false, time.Time{}
 	o.changed.Broadcast()
 }
 
@@ -142,6 +145,7 @@ func (o *outbox) pump() {
 	record := records.Get().(*[recordSize]byte)
 	defer records.Put(record)
 	for o.err == nil && len(o.queue) > 0 {
+		o.moved = time.Now()
 		n := o.fill(record)
 		o.mu.Unlock()
 		_, err := o.w.Write(record[:n])
@@ -228,5 +232,6 @@ func (o *outbox) data() (data, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.pump()
+	o.moved = time.Now()
 	return data{o}, o.err
 }
