@@ -50,6 +50,7 @@ func (m *privateMessage) apply(r *round) {
 		}
 		m.talk.last = m.said.Number
 	}
+	r.h.totals.Private++
 	r.answer(nil)
 	r.tell(m.from.ID, e, m.talk)
 	if m.recipient != m.from.ID {
@@ -87,6 +88,7 @@ func (m *groupMessage) plan(r *round) (err error) {
 
 func (m *groupMessage) apply(r *round) {
 	m.group.last = m.said.Number
+	r.h.totals.Group++
 	r.answer(nil)
 	e := &Event{What: SaidInGroup, Message: m.said}
 	for id := range m.to {
@@ -117,6 +119,7 @@ func (b *broadcast) plan(r *round) error {
 }
 
 func (b *broadcast) apply(r *round) {
+	r.h.totals.Broadcasts++
 	r.answer(nil)
 	e := &Event{What: SaidToAll, Message: Message{Time: b.now, From: b.from, Text: b.text}}
 	for id := range r.h.people {

@@ -52,6 +52,7 @@ type Hub struct {
 	named    map[string]*group
 	privates map[pair]*conversation
 	partners map[int64][]*conversation // the private ones of an account
+	totals   Totals                    // apart from the rounds, which the queue counts
 
 	// Of the round's goroutine.
 	lastMessage, lastConversation int64

@@ -29,7 +29,8 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*handed
 	bytes   int
-	round   int
+	round   int // how many there were
+	changes int // taken, in all of them
 	closed  bool
 	filled  sync.Cond // something waits, or the queue is closed
 	room    sync.Cond
@@ -94,6 +95,7 @@ func (q *queue) take() []*handed {
 		round = append(round, c)
 		size += c.size
 	}
+	q.changes += len(round)
 	q.waiting = left
 	q.bytes -= size
 	q.room.Broadcast()

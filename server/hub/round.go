@@ -277,5 +277,6 @@ func (r *round) send(s *Session, e *Event) (end int64) {
 		return 0
 	}
 	r.touch(s)
+	r.h.totals.Deliveries++
 	return s.at.Out.Append(text)
 }
