@@ -286,6 +286,14 @@ func (d *Directory) SetAdmin(ctx context.Context, id int64, admin bool) (Account
 	return d.store.SetAdmin(ctx, id, admin)
 }
 
+// Tracked is how many addresses and targets of guesses the login throttle
+// remembers, and how many it can at the most.
+func (d *Directory) Tracked() (n, most int) {
+	d.throttle.mu.Lock()
+	defer d.throttle.mu.Unlock()
+	return d.throttle.tracked, d.throttle.max
+}
+
 // Find returns the account of that name, in any letter case, or ErrNoAccount.
 func (d *Directory) Find(ctx context.Context, name string) (Account, error) {
 	return d.store.AccountByName(ctx, Key(name))

@@ -8,6 +8,7 @@ package chat
 
 import (
 	"context"
+	"time"
 
 	"posko/server/account"
 	"posko/server/hub"
@@ -21,6 +22,12 @@ const ALPN = "posko-chat"
 type Options struct {
 	Accounts *account.Directory
 	Hub      *hub.Hub
+	// Observe is told of commands, see [line.Dialect]. It may be nil.
+	Observe func(verb string, took time.Duration)
+	// OnLogin is told how each attempt to log in ended: nil, or an error of
+	// account or hub, or an unforeseen one. It may be called from any goroutine,
+	// and may be nil.
+	OnLogin func(error)
 }
 
 // A Dialect serves the chat protocol. Its methods may be called from any
@@ -30,9 +37,10 @@ type Dialect struct{ engine line.Dialect[*session] }
 // New returns the dialect. For its Sections alone the options may be empty.
 func New(opt Options) *Dialect {
 	return &Dialect{line.Dialect[*session]{
-		Table: newTable(),
-		Open:  func(c *line.Conn) *session { return &session{Options: opt, conn: c} },
-		Close: (*session).close,
+		Table:   newTable(),
+		Open:    func(c *line.Conn) *session { return &session{Options: opt, conn: c} },
+		Close:   (*session).close,
+		Observe: opt.Observe,
 	}}
 }
 

@@ -52,7 +52,11 @@ func (s *session) who() hub.Account {
 func (s *session) login(ctx context.Context, c *line.Call) error {
 	name := c.Arg(0)
 	log := s.conn.Log().With("account", name, "address", s.conn.RemoteAddr())
-	if err := s.enter(ctx, name, c.Arg(1)); err != nil {
+	err := s.enter(ctx, name, c.Arg(1))
+	if s.OnLogin != nil {
+		s.OnLogin(err)
+	}
+	if err != nil {
 		log.Info("login refused", "err", err)
 		return err
 	}

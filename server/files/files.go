@@ -10,6 +10,7 @@ package files
 
 import (
 	"context"
+	"time"
 
 	"posko/server/account"
 	"posko/server/hub"
@@ -25,6 +26,12 @@ type Options struct {
 	Accounts *account.Directory
 	Hub      *hub.Hub
 	Disk     *sandbox.Disk // the accounts' trees, by the accounts' ids
+	// Observe is told of commands, see [line.Dialect]. It may be nil.
+	Observe func(verb string, took time.Duration)
+	// OnLogin is told how each attempt to log in ended: nil, or an error of
+	// account or hub, or an unforeseen one. It may be called from any goroutine,
+	// and may be nil.
+	OnLogin func(error)
 }
 
 // A Dialect serves the file protocol. Its methods may be called from any
@@ -34,9 +41,10 @@ type Dialect struct{ engine line.Dialect[*session] }
 // New returns the dialect. For its Sections alone the options may be empty.
 func New(opt Options) *Dialect {
 	return &Dialect{line.Dialect[*session]{
-		Table: newTable(),
-		Open:  func(c *line.Conn) *session { return newSession(opt, c) },
-		Close: (*session).close,
+		Table:   newTable(),
+		Open:    func(c *line.Conn) *session { return newSession(opt, c) },
+		Close:   (*session).close,
+		Observe: opt.Observe,
 	}}
 }
 

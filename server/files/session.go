@@ -56,7 +56,11 @@ func (s *session) pass(ctx context.Context, c *line.Call) error {
 	if s.name == "" {
 		return errNoUser
 	}
-	if err := s.login(ctx, c.Arg(0)); err != nil {
+	err := s.login(ctx, c.Arg(0))
+	if s.OnLogin != nil {
+		s.OnLogin(err)
+	}
+	if err != nil {
 		s.conn.Log().Info("login refused", "account", s.name, "address", s.conn.RemoteAddr(), "err", err)
 		return err
 	}
