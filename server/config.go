@@ -32,8 +32,9 @@ type Config struct {
 
 // Listen is the table [listen]: addresses as "host:port", by protocol.
 type Listen struct {
-	Chat  []string `toml:"chat" apply:"restart"`
-	Files []string `toml:"files" apply:"restart"`
+	Chat    []string `toml:"chat" apply:"restart"`
+	Files   []string `toml:"files" apply:"restart"`
+	Metrics []string `toml:"metrics" apply:"restart"` // HTTP, without TLS
 }
 
 // State is the table [state].
@@ -118,7 +119,7 @@ type Log struct {
 // slices and all.
 func Defaults() Config {
 	return Config{
-		Listen: Listen{Chat: []string{":7700"}, Files: []string{":7721"}},
+		Listen: Listen{Chat: []string{":7700"}, Files: []string{":7721"}, Metrics: []string{}},
 		TLS:    TLS{Mode: ModeOwn, Names: []string{}},
 		Accounts: Accounts{
 			MinPassword: 8,

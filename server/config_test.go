@@ -87,7 +87,7 @@ level = "warn"
 		t.Fatal(err)
 	}
 	want := Defaults()
-	want.Listen = Listen{Chat: []string{"127.0.0.1:7700", "[::1]:7700"}, Files: []string{}}
+	want.Listen = Listen{Chat: []string{"127.0.0.1:7700", "[::1]:7700"}, Files: []string{}, Metrics: []string{}}
 	want.State.Dir = "/etc/posko/state"
 	want.TLS = TLS{
 		Mode:  "files",
@@ -170,6 +170,7 @@ c.toml:1: chat: must be a table, as in [chat]`},
 [listen]
 chat = ["7700", "a b:1", ":65536", ":-1", ":http", "127.0.0.1:7700", "[::1]:0", "[::1]:0", "x.example:7721"]
 files = ["127.0.0.1:07700", "0.0.0.0:7700", ":7722"]
+metrics = [":7722", "127.0.0.1"]
 [tls]
 names = ["*.example", "", "a..b", "-a.b", "192.168.1", "fe80::1%eth0", "ok.example", "ä.example"]
 cert = "x.pem"
@@ -207,35 +208,37 @@ c.toml:3: listen.chat: must be "host:port" with a port from 0 to 65535, is ":htt
 c.toml:4: listen.files: "127.0.0.1:07700" takes the same port as "127.0.0.1:7700" in listen.chat
 c.toml:4: listen.files: "0.0.0.0:7700" takes the same port as "127.0.0.1:7700" in listen.chat
 c.toml:4: listen.files: "0.0.0.0:7700" takes the same port as "127.0.0.1:07700" in listen.files
-c.toml:6: tls.names: must be DNS names and IP addresses, "*.example" is neither
-c.toml:6: tls.names: must be DNS names and IP addresses, "" is neither
-c.toml:6: tls.names: must be DNS names and IP addresses, "a..b" is neither
-c.toml:6: tls.names: must be DNS names and IP addresses, "-a.b" is neither
-c.toml:6: tls.names: must be DNS names and IP addresses, "192.168.1" is neither
-c.toml:6: tls.names: must be DNS names and IP addresses, "fe80::1%eth0" is neither
-c.toml:6: tls.names: must be DNS names and IP addresses, "ä.example" is neither
-c.toml:7: tls.cert: must be "" in mode "own", which would not use it
-c.toml:9: accounts.min_password: must be from 1 to 128, is 0
-c.toml:10: accounts.hash_memory: must be from 128KiB to 1GiB, is 4KiB
-c.toml:11: accounts.hash_time: must be from 1 to 16, is 0
-c.toml:12: accounts.hash_threads: must be from 1 to 16, is 17
-c.toml:13: accounts.hash_parallel: must be at least 0, is -1
-c.toml:15: login.failures_per_pair: must be at least 0, is -1
-c.toml:16: login.failures_per_address: must be at least 0, is -1
-c.toml:17: login.failure_window: must be at least 1s, is 1ms
-c.toml:18: login.max_errors: must be at least 0, is -1
-c.toml:19: login.max_lines: must be at least 0, is -1
-c.toml:20: login.max_bytes: must be 0 or at least 8KiB, is 8191
-c.toml:22: limits.connections: must be at least 0, is -1
-c.toml:23: limits.per_address: must be at least 0, is -1
-c.toml:24: limits.per_account: must be at least 0, is -1
-c.toml:25: limits.handshakes: must be at least 0, is -1
-c.toml:26: limits.handshake_timeout: must be at least 1s, is 0s
-c.toml:27: limits.outbox: must be 0 or at least 64KiB, is 63KiB
-c.toml:28: limits.write_timeout: must be 0 or at least 1s, is 10ms
-c.toml:29: limits.keepalive: must be 0 or at least 1s, is 10ms
-c.toml:31: log.format: must be one of ["auto" "text" "json"], is "xml"
-c.toml:32: log.color: unknown setting`},
+c.toml:5: listen.metrics: ":7722" takes the same port as ":7722" in listen.files
+c.toml:5: listen.metrics: must be "host:port" with a port from 0 to 65535, is "127.0.0.1"
+c.toml:7: tls.names: must be DNS names and IP addresses, "*.example" is neither
+c.toml:7: tls.names: must be DNS names and IP addresses, "" is neither
+c.toml:7: tls.names: must be DNS names and IP addresses, "a..b" is neither
+c.toml:7: tls.names: must be DNS names and IP addresses, "-a.b" is neither
+c.toml:7: tls.names: must be DNS names and IP addresses, "192.168.1" is neither
+c.toml:7: tls.names: must be DNS names and IP addresses, "fe80::1%eth0" is neither
+c.toml:7: tls.names: must be DNS names and IP addresses, "ä.example" is neither
+c.toml:8: tls.cert: must be "" in mode "own", which would not use it
+c.toml:10: accounts.min_password: must be from 1 to 128, is 0
+c.toml:11: accounts.hash_memory: must be from 128KiB to 1GiB, is 4KiB
+c.toml:12: accounts.hash_time: must be from 1 to 16, is 0
+c.toml:13: accounts.hash_threads: must be from 1 to 16, is 17
+c.toml:14: accounts.hash_parallel: must be at least 0, is -1
+c.toml:16: login.failures_per_pair: must be at least 0, is -1
+c.toml:17: login.failures_per_address: must be at least 0, is -1
+c.toml:18: login.failure_window: must be at least 1s, is 1ms
+c.toml:19: login.max_errors: must be at least 0, is -1
+c.toml:20: login.max_lines: must be at least 0, is -1
+c.toml:21: login.max_bytes: must be 0 or at least 8KiB, is 8191
+c.toml:23: limits.connections: must be at least 0, is -1
+c.toml:24: limits.per_address: must be at least 0, is -1
+c.toml:25: limits.per_account: must be at least 0, is -1
+c.toml:26: limits.handshakes: must be at least 0, is -1
+c.toml:27: limits.handshake_timeout: must be at least 1s, is 0s
+c.toml:28: limits.outbox: must be 0 or at least 64KiB, is 63KiB
+c.toml:29: limits.write_timeout: must be 0 or at least 1s, is 10ms
+c.toml:30: limits.keepalive: must be 0 or at least 1s, is 10ms
+c.toml:32: log.format: must be one of ["auto" "text" "json"], is "xml"
+c.toml:33: log.color: unknown setting`},
 		{"nothing to serve", "[listen]\nchat = []\nfiles = []", `
 c.toml:2: listen.chat: must not be empty together with listen.files: nothing would be served`},
 		{"odd bytes", "[accounts]\nhash_memory = 1048577", `

@@ -125,7 +125,7 @@ func (v *validator) listen(l Listen) {
 	for _, list := range []struct {
 		key       string
 		addresses []string
-	}{{"listen.chat", l.Chat}, {"listen.files", l.Files}} {
+	}{{"listen.chat", l.Chat}, {"listen.files", l.Files}, {"listen.metrics", l.Metrics}} {
 		for _, address := range list.addresses {
 			host, port, ok := splitAddress(address)
 			if !ok {

@@ -23,12 +23,15 @@ func TestDocs(t *testing.T) {
 		"chat":  chat.New(chat.Options{}).Sections(),
 		"files": files.New(files.Options{}).Sections(),
 	}
+	measured := describeMetrics(t, newHouse(t, testConfig()).metrics)
 	for _, doc := range []struct {
 		path, part, text string
 	}{
 		{"../packaging/man/posko-protocol.7", "chat", manualCommands(commands["chat"])},
 		{"../packaging/man/posko-protocol.7", "files", manualCommands(commands["files"])},
 		{"../packaging/man/posko.toml.5", "settings", manualSettings(posko.Config)},
+		{"../packaging/man/posko.toml.5", "metrics", manualMetrics(measured)},
+		{"../README.md", "metrics", markdownMetrics(measured)},
 		{"../README.md", "chat", markdownCommands(commands["chat"])},
 		{"../README.md", "files", markdownCommands(commands["files"])},
 	} {
@@ -163,4 +166,75 @@ func manualSettings(config string) string {
 		}
 	}
 	return p.String()
+}
+
+// A metricSection is what the manual says of one metric.
+type metricSection struct {
+	name, kind, help string
+	labels           [][]string // each with its values, if they are few, behind its name
+}
+
+// describeMetrics lists posko's own metrics with the labels that they have.
+func describeMetrics(t *testing.T, m *metrics) []metricSection {
+	t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []metricSection
+	for _, family := range families {
+		if !strings.HasPrefix(family.GetName(), "posko_") {
+			continue
+		}
+		s := metricSection{name: family.GetName(), kind: strings.ToLower(family.GetType().String()), help: family.GetHelp()}
+		for i, pair := range family.GetMetric()[0].GetLabel() {
+			label := []string{pair.GetName()}
+			// There is a verb for each command, and a version for each release.
+			if label[0] != "verb" && label[0] != "version" {
+				for _, metric := range family.GetMetric() {
+					label = append(label, metric.GetLabel()[i].GetValue())
+				}
+				slices.Sort(label[1:])
+				label = slices.Compact(label)
+			}
+			s.labels = append(s.labels, label)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func manualMetrics(all []metricSection) string {
+	var p page
+	for _, s := range all {
+		p.macro(".TP")
+		p.macro(`\fB` + roff.Replace(s.name) + `\fR (` + s.kind + `)`)
+		p.text(s.help)
+		for _, label := range s.labels {
+			p.macro(".br")
+			text := label[0]
+			if len(label) > 1 {
+				text += ": " + strings.Join(label[1:], ", ")
+			}
+			p.text(text)
+		}
+	}
+	return p.String()
+}
+
+func markdownMetrics(all []metricSection) string {
+	var b strings.Builder
+	b.WriteString("| Metric | Kind | Labels | |\n|---|---|---|---|\n")
+	for _, s := range all {
+		var labels []string
+		for _, label := range s.labels {
+			text := "`" + label[0] + "`"
+			if len(label) > 1 {
+				text += " (" + strings.Join(label[1:], ", ") + ")"
+			}
+			labels = append(labels, text)
+		}
+		b.WriteString("| `" + s.name + "` | " + s.kind + " | " + strings.Join(labels, ", ") + " | " + s.help + " |\n")
+	}
+	return b.String()
 }

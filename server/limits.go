@@ -20,6 +20,8 @@ type limits struct {
 	most, mostOf int // 0 is no bound
 	all          int
 	of           map[netip.Prefix]int
+	// refusals, for one bound and the other
+	tooMany, tooManyOf int64
 }
 
 // logEvery is how often a refusal is logged at the most.
@@ -40,8 +42,14 @@ func (l *limits) admit(from net.Addr) (release func(), ok bool) {
 	prefix := prefixOf(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.most > 0 && l.all >= l.most || l.mostOf > 0 && l.of[prefix] >= l.mostOf {
+	full, fullOf := l.most > 0 && l.all >= l.most, l.mostOf > 0 && l.of[prefix] >= l.mostOf
+	if full || fullOf {
 		all, of := l.all, l.of[prefix]
+		if full {
+			l.tooMany++
+		} else {
+			l.tooManyOf++
+		}
 		l.sometime.Do(func() {
 			l.log.Warn("connection refused: too many", "address", from, "connections", all, "of_address", of)
 		})
@@ -50,6 +58,13 @@ func (l *limits) admit(from net.Addr) (release func(), ok bool) {
 	l.all++
 	l.of[prefix]++
 	return func() { l.release(prefix) }, true
+}
+
+// refused is how often admit has refused for each bound.
+func (l *limits) refused() (all, of int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tooMany, l.tooManyOf
 }
 
 func (l *limits) release(prefix netip.Prefix) {

@@ -55,6 +55,7 @@ func (s *Server) lineOptions(name string, c *Config) line.Options {
 		LoginTimeout:     time.Duration(c.Login.Timeout),
 		WriteTimeout:     time.Duration(c.Limits.WriteTimeout),
 		Outbox:           outbox(c.Limits.Outbox),
+		Counters:         &s.metrics.transfers,
 		MaxErrors:        c.Login.MaxErrors,
 		MaxLines:         c.Login.MaxLines,
 		MaxBytes:         int(c.Login.MaxBytes),

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,9 +34,10 @@ import (
 
 // The names of the protocols, under which Serve is given listeners.
 const (
-	ProtocolChat  = "chat"
-	ProtocolFiles = "files"
-	ProtocolAdmin = "admin" // the operator's, on a Unix socket, without TLS
+	ProtocolChat    = "chat"
+	ProtocolFiles   = "files"
+	ProtocolAdmin   = "admin"   // the operator's, on a Unix socket, without TLS
+	ProtocolMetrics = "metrics" // HTTP: /metrics and /healthz, without TLS
 )
 
 // ErrServerClosed is returned by Serve after Shutdown: it is a success.
@@ -55,6 +57,8 @@ type Options struct {
 	// Fail is called once if the state can't be trusted any more: the process
 	// should end with an error, and start again. It may be nil.
 	Fail func(error)
+	// Ping tells whether the database answers. It may be nil.
+	Ping func(context.Context) error
 	// Describe adds to a status what lies outside the server: certificates,
 	// and what became of the last reload. It may be nil.
 	Describe func(*admin.Status)
@@ -79,28 +83,42 @@ type Server struct {
 	limits   limits
 	started  time.Time
 	describe func(*admin.Status)
+	ping     func(context.Context) error
+	metrics  *metrics
+	http     *http.Server
+	checking chan struct{} // holds one while a Check is under way
 
 	ctx    context.Context // of all connections; cancelled to cut them off
 	cancel context.CancelFunc
 	conns  sync.WaitGroup
-	// accepting are the loops that start them.
-	accepting sync.WaitGroup
+	// accepting are the loops that start them, webLoops those of the web server.
+	accepting, webLoops sync.WaitGroup
 
 	mu        sync.Mutex
 	stopping  bool                    // nothing listens any more
 	shut      bool                    // and nothing that was accepted is still to come
 	open      map[*line.Conn]string   // its protocol
 	listeners map[net.Listener]string // likewise
+	answers   chan struct{}           // to the last knock
 	lastID    uint64
 }
 
 // New opens the rooms. Shutdown must be called afterwards.
 func New(ctx context.Context, opt Options) (*Server, error) {
 	s := &Server{
-		log: opt.Log, started: time.Now(), describe: opt.Describe,
-		open: map[*line.Conn]string{}, listeners: map[net.Listener]string{},
+		log: opt.Log, started: time.Now(), describe: opt.Describe, ping: opt.Ping,
+		checking: make(chan struct{}, 1),
+		open:     map[*line.Conn]string{}, listeners: map[net.Listener]string{},
 		limits: newLimits(opt.Log),
 	}
+	if s.describe == nil {
+		s.describe = func(*admin.Status) {}
+	}
+	if s.ping == nil {
+		s.ping = func(context.Context) error { return nil }
+	}
+	s.metrics = newMetrics(s)
+	s.http = newWeb(s, opt.Log)
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.build(ctx, opt); err != nil {
 		s.close()
@@ -121,13 +139,18 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	if err := s.reconcile(ctx, opt.Dir); err != nil {
 		return err
 	}
-	s.hub, err = hub.New(ctx, hub.Options{Store: opt.Hub, Log: opt.Log, Fail: opt.Fail, Settings: cfg.hub()})
+	s.hub, err = hub.New(ctx, hub.Options{Store: timedStore{opt.Hub, s.metrics}, Log: opt.Log, Fail: opt.Fail, Settings: cfg.hub()})
 	if err != nil {
 		return err
 	}
+	c, f := s.metrics.protocols[ProtocolChat], s.metrics.protocols[ProtocolFiles]
 	s.dialects = map[string]dialect{
-		ProtocolChat:  chat.New(chat.Options{Accounts: s.accounts, Hub: s.hub}),
-		ProtocolFiles: files.New(files.Options{Accounts: s.accounts, Hub: s.hub, Disk: s.disk}),
+		ProtocolChat: chat.New(chat.Options{
+			Accounts: s.accounts, Hub: s.hub, Observe: c.observe, OnLogin: c.login,
+		}),
+		ProtocolFiles: files.New(files.Options{
+			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Observe: f.observe, OnLogin: f.login,
+		}),
 		ProtocolAdmin: admin.New(admin.Options{
 			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Status: s.Status,
 			MinPassword: func() int { return s.config.Load().Accounts.MinPassword },
@@ -202,7 +225,7 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 func (s *Server) Serve(listeners map[string][]net.Listener) error {
 	failed := make(chan error, 1)
 	for name, all := range listeners {
-		if s.dialects[name] == nil {
+		if name != ProtocolMetrics && s.dialects[name] == nil {
 			return fmt.Errorf("server: no protocol %q", name)
 		}
 		for _, l := range all {
@@ -212,6 +235,7 @@ func (s *Server) Serve(listeners map[string][]net.Listener) error {
 	done := make(chan struct{})
 	go func() {
 		s.accepting.Wait()
+		s.webLoops.Wait()
 		close(done)
 	}()
 	select {
@@ -231,10 +255,15 @@ func (s *Server) listen(name string, l net.Listener, failed chan<- error) {
 		l.Close()
 		return
 	}
-	s.listeners[l] = name
-	s.accepting.Go(func() {
+	loops, serve := &s.accepting, s.accept
+	if name == ProtocolMetrics { // the web server keeps its listeners itself, and closes them last
+		loops, serve = &s.webLoops, s.serveWeb
+	} else {
+		s.listeners[l] = name
+	}
+	loops.Go(func() {
 		defer l.Close()
-		if err := s.accept(name, l); err != nil {
+		if err := serve(name, l); err != nil {
 			select {
 			case failed <- err:
 			default:
@@ -260,6 +289,7 @@ func (s *Server) accept(name string, l net.Listener) error {
 			s.Handle(name, nc)
 		case s.isStopping():
 			return nil
+		case s.isKnock(l, err):
 		case !isTemporary(err):
 			return err
 		default:
@@ -324,8 +354,10 @@ func (s *Server) Handle(name string, nc net.Conn) {
 		c.Stop()
 	}
 	s.open[c] = name
+	ended := s.metrics.began(name)
 	s.conns.Go(func() {
 		err := s.dialects[name].Serve(s.ctx, c)
+		ended(c.Cause())
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()
@@ -339,7 +371,8 @@ func (s *Server) Handle(name string, nc net.Conn) {
 
 // Shutdown takes no more connections, lets running commands and transfers end,
 // and says goodbye to every client. When ctx is done it cuts off whoever is
-// left. Then it closes the rooms; the stores remain the caller's to close.
+// left. Then it closes the rooms and, last, stops telling how it does; the stores
+// remain the caller's to close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
@@ -368,6 +401,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cancel()
 	<-ended
 	s.close()
+	s.stopWeb()
 	return err
 }
 
@@ -405,8 +439,6 @@ func (s *Server) Status() admin.Status {
 	for _, addresses := range st.Listening {
 		slices.Sort(addresses)
 	}
-	if s.describe != nil {
-		s.describe(&st)
-	}
+	s.describe(&st)
 	return st
 }
