@@ -152,7 +152,7 @@ func (d *daemon) stop(signals <-chan os.Signal) error {
 // accepting, the hub, the database.
 func (d *daemon) watch(ctx context.Context) {
 	err := systemd.Watchdog(ctx, d.log, func(ctx context.Context) error {
-		if err := d.store.Ping(ctx); err != nil {
+		if err := d.server.Check(ctx); err != nil {
 			return err
 		}
 		client, nc, err := reach(d.socket)

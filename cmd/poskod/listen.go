@@ -24,10 +24,12 @@ func (ls listeners) close() {
 	}
 }
 
-// listen returns the listeners of both protocols: those that systemd handed
-// over, if it did, or else the configured ones. On an error none is open.
+// listen returns the listeners for clients and for metrics: those that systemd
+// handed over, if it did, or else the configured ones. On an error none is open.
 func listen(c server.Listen, handed listeners, log *slog.Logger) (listeners, error) {
-	configured := map[string][]string{server.ProtocolChat: c.Chat, server.ProtocolFiles: c.Files}
+	configured := map[string][]string{
+		server.ProtocolChat: c.Chat, server.ProtocolFiles: c.Files, server.ProtocolMetrics: c.Metrics,
+	}
 	if handed != nil {
 		return adopt(configured, handed, log), nil
 	}

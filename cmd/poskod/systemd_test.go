@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,11 +119,16 @@ func TestActivation(t *testing.T) {
 	h.signal(syscall.SIGTERM)
 	h.exit()
 
-	h.write(strings.Replace(fastConfig, `chat = ["127.0.0.1:0"]`, "chat = []", 1))
-	addresses = h.handOver("chat", "files")
+	h.write(strings.Replace(fastConfig, `chat = ["127.0.0.1:0"]`, "chat = []\nmetrics = [\"127.0.0.1:0\"]", 1))
+	addresses = h.handOver("chat", "files", "metrics")
 	h.log.await("msg=serving")
 	h.log.await(`socket of systemd's closed.*protocol=chat`)
 	must(h.dial(addresses[1], "posko-files"))(t)
+	health := must(http.Get("http://" + addresses[2] + "/healthz"))(t)
+	defer health.Body.Close()
+	if health.StatusCode != http.StatusOK {
+		t.Errorf("status %d", health.StatusCode)
+	}
 }
 
 func TestActivationName(t *testing.T) {
