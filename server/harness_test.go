@@ -89,7 +89,7 @@ func openHouse(tb testing.TB, cfg Config, dir string) *house {
 		tb.Fatal(err)
 	}
 	listeners := map[string][]net.Listener{}
-	for _, name := range []string{ProtocolChat, ProtocolFiles} {
+	for _, name := range []string{ProtocolChat, ProtocolFiles, ProtocolMetrics} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			tb.Fatal(err)

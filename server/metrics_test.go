@@ -24,23 +24,9 @@ type monitor struct {
 	http.Client
 }
 
-// monitor has the house serve its metrics.
 func (h *house) monitor() *monitor {
-	h.tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		h.tb.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- h.Serve(map[string][]net.Listener{ProtocolMetrics: {l}}) }()
-	m := &monitor{h.tb, l.Addr().String(), http.Client{Transport: &http.Transport{}, Timeout: patience}}
-	h.tb.Cleanup(func() {
-		m.CloseIdleConnections()
-		h.stop()
-		if err := <-served; err != ErrServerClosed {
-			h.tb.Errorf("Serve: %v", err)
-		}
-	})
+	m := &monitor{h.tb, h.addr[ProtocolMetrics], http.Client{Transport: &http.Transport{}, Timeout: patience}}
+	h.tb.Cleanup(m.CloseIdleConnections)
 	return m
 }
 
