@@ -31,6 +31,7 @@ func TestDeb(t *testing.T) {
 		{"upgrade", func(t *testing.T) { c.upgrade(t, repo) }},
 		{"disabled", c.disabled},
 		{"remove", c.remove},
+		{"restore", c.restore},
 		{"purge", c.purge},
 	}.run(t, c)
 }
