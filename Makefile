@@ -49,7 +49,9 @@ vet: ## go vet
 lint: ## staticcheck and shellcheck
 	@echo '== lint: staticcheck, shellcheck'
 	@go run $(STATICCHECK) ./...
-	@shellcheck .ci/* packaging/build packaging/repo packaging/acceptance/run packaging/acceptance/piuparts packaging/deb/p* packaging/rpm/*
+	@shellcheck .ci/* packaging/build packaging/repo packaging/acceptance/run packaging/acceptance/piuparts packaging/deb/p*
+	@shellcheck -s sh packaging/rpm/*
+	@cd packaging && go run $(STATICCHECK) -tags acceptance ./...
 
 race: ## all tests, shuffled, with the race detector
 	@echo '== race: go test -race -shuffle=on'
