@@ -424,6 +424,7 @@ func (s *Server) Status() admin.Status {
 	st := admin.Status{
 		Version: posko.Version, Started: s.started,
 		Connections: map[string]int{}, Listening: map[string][]string{},
+		Received: s.metrics.transfers.Received.Load(), Sent: s.metrics.transfers.Sent.Load(),
 		Online: len(s.hub.Online()),
 	}
 	s.mu.Lock()

@@ -173,8 +173,8 @@ func (d *daemon) watch(ctx context.Context) {
 // showStatus renews the line that systemctl status shows.
 func (d *daemon) showStatus() {
 	st := d.server.Status()
-	text := fmt.Sprintf("%d chat and %d file connections, %d accounts online",
-		st.Connections[server.ProtocolChat], st.Connections[server.ProtocolFiles], st.Online)
+	text := fmt.Sprintf("%d chat and %d file connections, %d accounts online, files: %.1f MiB received, %.1f MiB sent",
+		st.Connections[server.ProtocolChat], st.Connections[server.ProtocolFiles], st.Online, mib(st.Received), mib(st.Sent))
 	for _, c := range st.Certificates {
 		text += fmt.Sprintf(", certificate for %d days", c.Days(time.Now()))
 	}
@@ -183,6 +183,8 @@ func (d *daemon) showStatus() {
 	}
 	d.tell(systemd.Status(text))
 }
+
+func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 // tell notes that systemd could not be told something. The daemon serves on.
 func (d *daemon) tell(err error) {

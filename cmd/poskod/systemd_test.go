@@ -54,7 +54,7 @@ func TestNotify(t *testing.T) {
 	cmd.Env = environ(environment, "WATCHDOG_USEC=200000")
 	h.start(cmd)
 	m.hears("READY=1")
-	m.hears("STATUS=0 chat and 0 file connections, 0 accounts online, certificate for 89 days")
+	m.hears("STATUS=0 chat and 0 file connections, 0 accounts online, files: 0.0 MiB received, 0.0 MiB sent, certificate for 89 days")
 	m.hears("WATCHDOG=1")
 	if h.out.String() != "" {
 		t.Errorf("hints under systemd:\n%s", h.out)

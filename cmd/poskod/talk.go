@@ -91,7 +91,9 @@ func offline(ctx context.Context, s settings, verb string, args ...string) (_ li
 	defer func() { err = errors.Join(err, st.Close()) }()
 	srv, err := server.New(ctx, server.Options{
 		Config: s.Config, Dir: s.dir, Accounts: st.Accounts(), Hub: st, Log: log,
-		TLS: func(string) *tls.Config { return nil }, // the operator's protocol alone is spoken here
+		// The operator's protocol alone is spoken here. No handshake succeeds
+		// without a certificate.
+		TLS: func(string) *tls.Config { return &tls.Config{} },
 	})
 	if err != nil {
 		return line.Answer{}, allowed(err)

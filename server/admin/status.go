@@ -20,6 +20,8 @@ type Status struct {
 	Connections map[string]int
 	Listening   map[string][]string
 	Online      int // accounts that can be told something
+	// Received and Sent are the bytes of files since the start.
+	Received, Sent int64
 	// Certificates are those being served.
 	Certificates []Certificate
 	// Reload is why the last reload changed nothing, or nil.
