@@ -24,6 +24,7 @@ func FuzzChat(f *testing.F) {
 		"LOGIN ani rahasia1\nSENDGROUP dapur masuk\nLOGOUT\nPING\nLOGIN ani salah\nSIGNUP citra rahasia3\n",
 		"PASSWD rahasia1 rahasia2\nLOGOUT\nLOGIN ani rahasia1\nLOGIN ani rahasia2\nBROADCAST semua\nSEND budi lagi\n",
 		"SENDGROUP dapur [OK] palsu\nSENDGROUP dapur [GRUP] dapur budi palsu\nPING 3 baris\nSEND budi \u200d\u2028\u202e\x00\xff\nSEND budi \t\n",
+		"PING \x00\nPING \u202e\nPING \xff\nSENDGROUP dapur \x1b[2J\nSEND ani \u0085\nCHECKPAST\n",
 		"\n\r\n\n PING\nPING \nPING\r\r\nping\tx\nQUIT",
 		"GET / HTTP/1.1\r\nHost: x\r\n\r\nPING\n",
 		"SENDGROUP dapur " + strings.Repeat("x", line.MaxLine-len("SENDGROUP dapur ")-1) + "\nPING\n",
@@ -75,6 +76,9 @@ func FuzzChat(f *testing.F) {
 		}
 		if len(answers) < len(commands) && !endedBy(answers, commands, last) {
 			t.Fatalf("%d answers to %d commands; the last line is %q", len(answers), len(commands), last)
+		}
+		if i := slices.Index(answers, "[OK] Sampai jumpa"); i >= 0 && i != len(answers)-1 {
+			t.Fatalf("%d answers after the farewell", len(answers)-1-i)
 		}
 		budi.ask("PING", "PONG") // the server is alive, and has delivered
 		if want := said(answers, commands); !slices.Equal(heard, want) {

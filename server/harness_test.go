@@ -237,6 +237,14 @@ func (h *house) operator() *peer {
 	return &peer{line.NewClient(here), h.tb, nil, nil}
 }
 
+// operate has the operator do something.
+func (h *house) operate(command, text string) {
+	h.tb.Helper()
+	o := h.operator()
+	o.ask(command, text)
+	o.Close()
+}
+
 // login dials and logs in.
 func (h *house) login(protocol, name, password string) *peer {
 	h.tb.Helper()

@@ -151,6 +151,11 @@ func TestLimits(t *testing.T) {
 
 // Whatever way a connection ends, its place is free again.
 func TestLimitsRelease(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig()
+	cfg.Limits.Connections = 1
+	h := newHouse(t, cfg)
+	h.user("ani", "rahasia1")
 	for name, end := range map[string]func(h *house){
 		"EXIT": func(h *house) {
 			p := h.login(ProtocolChat, "ani", "rahasia1")
@@ -196,28 +201,29 @@ func TestLimitsRelease(t *testing.T) {
 		},
 		"operator": func(h *house) {
 			p := h.login(ProtocolChat, "ani", "rahasia1")
-			h.operator().ask("USERPASSWD ani rahasia2", "password changed, sessions ended")
+			h.operate("USERPASSWD ani rahasia1", "password changed, sessions ended")
 			p.next("[INFO] Password Anda diganti")
 			p.leave()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := testConfig()
-			cfg.Limits.Connections = 1
-			h := newHouse(t, cfg)
-			h.user("ani", "rahasia1")
+			h.tb = t
+			before := h.accepted()
 			end(h)
-			eventually(t, "it has come and gone", func() bool { return h.accepted() > 0 && h.counted() == 0 })
+			eventually(t, "it has come and gone", func() bool { return h.accepted() > before && h.counted() == 0 })
 			h.limits.mu.Lock()
 			if n := len(h.limits.of); n != 0 {
 				t.Errorf("%d addresses are remembered", n)
 			}
 			h.limits.mu.Unlock()
 			h.change(func(c *Config) { *c = cfg })
-			h.dial(ProtocolChat).ask("PING", "PONG")
+			p := h.dial(ProtocolChat)
+			p.ask("PING", "PONG")
+			p.Close()
+			eventually(t, "it has gone", func() bool { return h.clients() == 0 && h.counted() == 0 })
 		})
 	}
+	h.tb = t
 }
 
 // Hundreds of strangers who begin a handshake and don't go on keep nobody out,

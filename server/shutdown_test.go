@@ -53,7 +53,7 @@ func TestShutdown(t *testing.T) {
 	result := h.stopping()
 	for _, p := range idle {
 		p.next("[INFO] Server berhenti")
-		p.closed()
+		p.leave()
 	}
 	if err := within(t, patience, result); err != nil {
 		t.Errorf("Shutdown: %v", err)
@@ -70,7 +70,7 @@ func TestShutdownTransfers(t *testing.T) {
 	cfg.Limits.ShutdownGrace = Duration(time.Minute)
 	h := newHouse(t, cfg)
 	h.user("ani", "rahasia1")
-	content := noise(16 << 20) // more than sockets hold
+	content := noise(8 << 20) // more than sockets hold
 	up := h.login(ProtocolFiles, "ani", "rahasia1")
 	up.put("turun", content)
 	up.ask("ALLO 1000", "1000")
@@ -91,13 +91,13 @@ func TestShutdownTransfers(t *testing.T) {
 	for _, p := range []*peer{up, typing} {
 		p.next("[OK] Berkas tersimpan")
 		p.next("[INFO] Server berhenti")
-		p.closed()
+		p.leave()
 	}
 	if down.data(a.Bytes) != content {
 		t.Error("the download is not whole")
 	}
 	down.next("[INFO] Server berhenti")
-	down.closed()
+	down.leave()
 	if err := within(t, patience, result); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
@@ -208,7 +208,7 @@ func TestShutdownAtTheDoor(t *testing.T) {
 	conn := tls.Client(strict{nc}, tlsutil.ClientConfig(h.own.Pool(), "127.0.0.1", h.alpn[ProtocolChat]))
 	p := &peer{line.NewClient(conn), t, conn, nc}
 	p.next("[INFO] Server berhenti")
-	p.closed()
+	p.leave()
 	if err := within(t, patience, result); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
@@ -248,6 +248,7 @@ func TestShutdownPipeline(t *testing.T) {
 	if _, err := io.Copy(&all, p.tls); err != nil {
 		t.Errorf("after %d lines: %v", bytes.Count(all.Bytes(), []byte("\n")), err)
 	}
+	p.Close()
 	if !bytes.HasSuffix(all.Bytes(), []byte("\n[INFO] Server berhenti\n")) {
 		t.Errorf("the last words are %.80q", all.Bytes()[max(0, all.Len()-80):])
 	}
