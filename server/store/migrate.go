@@ -3,9 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,12 +16,27 @@ import (
 // header (https://www.sqlite.org/fileformat.html), for file(1) as for us.
 const applicationID = 0x706f736b
 
-//go:embed migrations/1.sql
-var migration1 string
+//go:embed migrations
+var migrationFiles embed.FS
 
-// migrations lead from each schema to the next. The number of a schema, which
-// is in the header's user_version, is how many of them have been applied.
-var migrations = []string{migration1}
+// migrations lead from each schema to the next: migrations/1.sql makes the
+// first, and so on. The number of a schema, which is in the header's
+// user_version, is how many of them have been applied.
+var migrations = readMigrations(migrationFiles)
+
+func readMigrations(files fs.FS) []string {
+	var all []string
+	for {
+		script, err := fs.ReadFile(files, fmt.Sprintf("migrations/%d.sql", len(all)+1))
+		if errors.Is(err, fs.ErrNotExist) {
+			return all
+		}
+		if err != nil {
+			panic(err) // embedded, so it can be read
+		}
+		all = append(all, string(script))
+	}
+}
 
 // migrate brings the database at path to the newest schema. A migration and
 // the number of its schema are committed together, so that a crash leaves one
