@@ -48,6 +48,7 @@ type Hub struct {
 	people   map[int64]*person  // accounts that have a session
 	byName   map[string]*person // those of them that are told events
 	deleted  map[int64]bool     // accounts that were deleted since the start
+	admins   map[int64]bool     // what SetAdmin has said since the start
 	groups   map[int64]*group
 	named    map[string]*group
 	privates map[pair]*conversation
@@ -87,7 +88,8 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 	h := &Hub{
 		store: opt.Store, log: opt.Log, fail: opt.Fail,
 		ended:  make(chan struct{}),
-		people: map[int64]*person{}, byName: map[string]*person{}, deleted: map[int64]bool{},
+		people: map[int64]*person{}, byName: map[string]*person{},
+		deleted: map[int64]bool{}, admins: map[int64]bool{},
 		groups: map[int64]*group{}, named: map[string]*group{},
 		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
 	}
@@ -152,10 +154,12 @@ func (h *Hub) addPrivate(p pair, c *conversation) {
 	}
 }
 
-// SetAdmin tells the sessions of an account whether it may broadcast.
+// SetAdmin tells the sessions of an account whether it may broadcast: those that
+// are there, and those whose login is under way and read it before.
 func (h *Hub) SetAdmin(account int64, admin bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.admins[account] = admin
 	if p := h.people[account]; p != nil {
 		p.account.Admin = admin
 	}

@@ -90,6 +90,9 @@ func (h *Hub) Attach(ctx context.Context, at Attachment, confirm func(context.Co
 func (h *Hub) register(at Attachment) (*Session, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if admin, told := h.admins[at.Account.ID]; told {
+		at.Account.Admin = admin
+	}
 	p := h.people[at.Account.ID]
 	if p == nil {
 		p = &person{account: at.Account, readings: map[int64]*reading{}}

@@ -123,6 +123,18 @@ func TestBroadcast(t *testing.T) {
 	})
 }
 
+// A login that began before SetAdmin, with what the account was then, is an
+// administrator's all the same.
+func TestAdminDuringLogin(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		before := user(1)
+		w.SetAdmin(1, true)
+		ani, err := w.try(before, confirmed)
+		want(t, err, nil)
+		want(t, ani.broadcast("halo"), nil)
+	})
+}
+
 func TestAttach(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		ani, err := w.try(user(1), func(context.Context) error {
