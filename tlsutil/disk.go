@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 )
 
-// makeDir makes dir, and those above it that are missing, in such a way that
+// MakeDir makes dir, and those above it that are missing, in such a way that
 // they survive a power cut.
-func makeDir(dir string) error {
+func MakeDir(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeDir(filepath.Dir(dir)); err != nil {
+		if err := MakeDir(filepath.Dir(dir)); err != nil {
 			return err
 		}
 		err = os.Mkdir(dir, 0o700)
@@ -40,11 +40,11 @@ func tighten(name string, log *slog.Logger) error {
 	return os.Chmod(name, mode&^0o077)
 }
 
-// writeFile puts a file in the place of dir/name, and has made it durable when
+// WriteFile puts a file in the place of dir/name, and has made it durable when
 // it returns nil. At every moment, also after an error or a crash, the name
 // stands for the old content or the new, whole. What a crash leaves of the
 // temporary file is removed by the next call.
-func writeFile(dir, name string, data []byte, mode fs.FileMode) error {
+func WriteFile(dir, name string, data []byte, mode fs.FileMode) error {
 	tmp := filepath.Join(dir, "."+name+".new")
 	os.Remove(tmp) // if it can't be, O_EXCL says so
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -70,7 +70,7 @@ func OpenOwn(dir string, names []string, log *slog.Logger) (*Own, error) {
 		return nil, err
 	}
 	o := &Own{dir: dir, log: log, names: names}
-	if err := makeDir(dir); err != nil {
+	if err := MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("tlsutil: %w", err)
 	}
 	if err := tighten(dir, log); err != nil {
@@ -187,7 +187,7 @@ func (o *Own) openAuthority() error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(o.dir, caKeyFile, keyPEM, 0o600); err != nil {
+		if err := WriteFile(o.dir, caKeyFile, keyPEM, 0o600); err != nil {
 			return fmt.Errorf("tlsutil: %w", err)
 		}
 	}
@@ -245,7 +245,7 @@ func (o *Own) makeAuthority(keyPEM []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(o.dir, caFile, encode("CERTIFICATE", der), 0o644); err != nil {
+	if err := WriteFile(o.dir, caFile, encode("CERTIFICATE", der), 0o644); err != nil {
 		return err
 	}
 	o.log.Info("a certificate authority has been made; clients are to trust its certificate",
@@ -310,7 +310,7 @@ func (o *Own) renew(names []string) error {
 	if err != nil {
 		return fmt.Errorf("tlsutil: %w", err)
 	}
-	if err := writeFile(o.dir, serverFile, data, 0o600); err != nil {
+	if err := WriteFile(o.dir, serverFile, data, 0o600); err != nil {
 		return fmt.Errorf("tlsutil: %w", err)
 	}
 	o.served.Store(&cert)
