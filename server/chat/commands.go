@@ -40,6 +40,7 @@ var checks = map[string]func(string) bool{
 	"PASSWORD": account.ValidPassword,
 	"OLD":      account.ValidPassword,
 	"NEW":      account.ValidPassword,
+	"TOKEN":    hub.ValidToken,
 	"COUNT":    isNumber,
 	"NUMBER":   isNumber,
 }
@@ -93,6 +94,7 @@ func newTable() *line.Table[*session] {
 			Name: "SEND", Args: "USER MESSAGE...", Help: "say something to one person",
 			Async: true, Done: okSent, Malformed: errSendFormat,
 			Refuses: refuses(line.Refusals{{Err: hub.ErrOffline, Say: errNoRecipient}}, kept),
+			Refused: func(s *session) { s.takeToken() },
 			Run:     (*session).send,
 		},
 		{
@@ -123,6 +125,7 @@ func newTable() *line.Table[*session] {
 			Name: "SENDGROUP", Args: "GROUP MESSAGE...", Help: "say something to a group",
 			Async: true, Done: okSentGroup,
 			Refuses: refuses(ofGroup, kept),
+			Refused: func(s *session) { s.takeToken() },
 			Run:     (*session).sendGroup,
 		},
 		{
@@ -161,6 +164,18 @@ func newTable() *line.Table[*session] {
 			Help: "show what was said in a group, with a person, or everywhere",
 			Says: "N rows of history", Refuses: ofGroup,
 			Run: (*session).checkPast,
+		},
+		{
+			Name: "STAMP", Args: "ON|OFF",
+			Help: "have messages shown with their number and time",
+			Says: "a sentence",
+			Run:  (*session).stamp,
+		},
+		{
+			Name: "ONCE", Args: "TOKEN",
+			Help: "have the next message sent at most once, whoever repeats it with this token",
+			Says: "token",
+			Run:  (*session).once,
 		},
 		{
 			Name: "PING", Args: "[TEXT...]", Help: "see whether the server answers",

@@ -17,6 +17,8 @@ const (
 	okJoined    = line.Reply("Join grup berhasil")
 	okLeft      = line.Reply("Berhasil keluar dari grup")
 	okSentGroup = line.Reply("Pesan terkirim") // SENDGROUP and BROADCAST
+	okStampOn   = line.Reply("Nomor dan waktu ditampilkan")
+	okStampOff  = line.Reply("Nomor dan waktu tidak ditampilkan")
 	okFarewell  = line.Reply("Sampai jumpa")
 	pong        = "PONG"
 )
@@ -67,8 +69,8 @@ var farewells = map[hub.Reason]string{
 
 // How events begin.
 const (
-	tagPrivate   = "[MSG] "
-	tagGroup     = "[GRUP] "
+	tagPrivate   = "[MSG" // and a stamp
+	tagGroup     = "[GRUP"
 	tagBroadcast = "[SIARAN] "
 	tagInfo      = "[INFO] "
 )

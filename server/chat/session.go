@@ -13,11 +13,13 @@ import (
 // goroutine.
 type session struct {
 	Options
-	conn *line.Conn
+	conn  *line.Conn
+	front *hub.Front // of the connection's events, over any number of logins
 
 	// From login to logout; presence is nil otherwise.
 	account  account.Account
 	presence *hub.Session
+	token    string // of ONCE, for the next message
 }
 
 func (s *session) close(clean bool) {
@@ -26,7 +28,7 @@ func (s *session) close(clean bool) {
 	}
 	s.presence.Detach(clean)
 	s.conn.Log().Info("logout", "account", s.account.Name, "address", s.conn.RemoteAddr())
-	s.presence, s.account = nil, account.Account{}
+	s.presence, s.account, s.token = nil, account.Account{}, ""
 }
 
 // heard tells the hub that a command came, so that what was sent before it has
@@ -72,7 +74,7 @@ func (s *session) enter(ctx context.Context, name, password string) error {
 	}
 	s.account = a
 	presence, err := s.Hub.Attach(ctx, hub.Attachment{
-		Account: s.who(), Front: front, Out: s.conn,
+		Account: s.who(), Front: s.front, Out: s.conn,
 		End: func(why hub.Reason) { s.conn.End(farewells[why]) },
 	}, func(ctx context.Context) error { return s.Accounts.Confirm(ctx, a) })
 	if err != nil {
@@ -107,6 +109,17 @@ func (s *session) passwd(ctx context.Context, c *line.Call) error {
 
 func (s *session) whoAmI(_ context.Context, c *line.Call) error {
 	c.Say(line.Reply(s.account.Name + " " + s.conn.RemoteAddr().String()))
+	return nil
+}
+
+func (s *session) stamp(_ context.Context, c *line.Call) error {
+	if s.front = plain; c.Arg(0) == "ON" {
+		s.front = stamped
+		c.Say(okStampOn)
+	} else {
+		c.Say(okStampOff)
+	}
+	s.presence.SetFront(s.front)
 	return nil
 }
 

@@ -7,13 +7,27 @@ import (
 )
 
 func (s *session) send(_ context.Context, c *line.Call) error {
-	s.presence.Send(c.Arg(0), c.Arg(1), c.Later())
+	s.presence.Send(c.Arg(0), c.Arg(1), s.takeToken(), c.Later())
 	return nil
 }
 
 func (s *session) sendGroup(_ context.Context, c *line.Call) error {
-	s.presence.SendGroup(c.Arg(0), c.Arg(1), c.Later())
+	s.presence.SendGroup(c.Arg(0), c.Arg(1), s.takeToken(), c.Later())
 	return nil
+}
+
+// once keeps a token for the next SEND or SENDGROUP, which uses it up whether or
+// not it succeeds.
+func (s *session) once(_ context.Context, c *line.Call) error {
+	s.token = c.Arg(0)
+	c.Say(line.Reply(s.token))
+	return nil
+}
+
+func (s *session) takeToken() string {
+	token := s.token
+	s.token = ""
+	return token
 }
 
 func (s *session) broadcast(_ context.Context, c *line.Call) error {

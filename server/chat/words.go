@@ -6,16 +6,21 @@ import (
 	"posko/server/hub"
 )
 
-// front words the hub's events.
-var front = &hub.Front{Word: wordEvent}
+// Fronts word the hub's events: plainly, or with the number and the time of
+// what is kept.
+var (
+	plain   = &hub.Front{Word: func(e *hub.Event) []byte { return wordEvent(e, "] ") }}
+	stamped = &hub.Front{Word: func(e *hub.Event) []byte { return wordEvent(e, " "+stamp(e.Message)+"] ") }}
+)
 
-func wordEvent(e *hub.Event) []byte {
+// wordEvent words an event; what is said bears the stamp, which ends its tag.
+func wordEvent(e *hub.Event, stamp string) []byte {
 	var text string
 	switch e.What {
 	case hub.SaidPrivately:
-		text = tagPrivate + e.From.Name + " " + e.Text
+		text = tagPrivate + stamp + e.From.Name + " " + e.Text
 	case hub.SaidInGroup:
-		text = tagGroup + e.Group + " " + e.From.Name + " " + e.Text
+		text = tagGroup + stamp + e.Group + " " + e.From.Name + " " + e.Text
 	case hub.SaidToAll:
 		text = tagBroadcast + e.From.Name + " " + e.Text
 	case hub.Joined:
@@ -33,9 +38,14 @@ func wordEvent(e *hub.Event) []byte {
 // timeLayout is RFC 3339 with milliseconds; times are UTC.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
+// stamp is the number of a message, 0 for one that is not kept, and its time.
+func stamp(m hub.Message) string {
+	return strconv.FormatInt(m.Number, 10) + " " + m.Time.UTC().Format(timeLayout)
+}
+
 // row words a message of a history.
 func row(m hub.Message) string {
-	head := strconv.FormatInt(m.Number, 10) + " " + m.Time.UTC().Format(timeLayout) + " "
+	head := stamp(m) + " "
 	if m.Group != "" {
 		return head + rowGroup + " " + m.Group + " " + m.From.Name + " " + m.Text
 	}

@@ -6,6 +6,7 @@ import "time"
 type privateMessage struct {
 	from     Account
 	to, text string
+	once     once
 
 	recipient int64
 	talk      *conversation // nil if private messages are not kept
@@ -13,16 +14,22 @@ type privateMessage struct {
 }
 
 // Send hands in a private message. done gets ErrOffline if there is no such
-// account, or if it has no session that is told events.
-func (s *Session) Send(to, text string, done func(error)) {
-	s.hub.hand(&privateMessage{from: s.at.Account, to: to, text: text}, s, text, done)
+// account, or if it has no session that is told events. A token, unless it is
+// "", makes sure that the account says nothing twice with it: done then gets nil
+// the second time as well.
+func (s *Session) Send(to, text, token string, done func(error)) {
+	s.hub.hand(&privateMessage{from: s.at.Account, to: to, text: text, once: once{token: token}}, s, text, done)
 }
 
 func (m *privateMessage) plan(r *round) error {
+	if r.gone(m.from.ID) {
+		return ErrNoAccount
+	}
+	if m.once.repeats(r, m.from.ID) {
+		return nil
+	}
 	p := r.h.byName[key(m.to)]
 	switch {
-	case r.gone(m.from.ID):
-		return ErrNoAccount
 	case p == nil || r.gone(p.account.ID):
 		return ErrOffline
 	}
@@ -34,10 +41,14 @@ func (m *privateMessage) plan(r *round) error {
 		m.said = Message{Time: r.now, Kind: Text, From: m.from, Text: m.text}
 	}
 	m.said.To = p.account.Name
+	m.once.plan(r, m.from.ID, m.talk != nil)
 	return nil
 }
 
 func (m *privateMessage) apply(r *round) {
+	if m.once.repeated {
+		return
+	}
 	e := &Event{What: SaidPrivately, Message: m.said, recipient: m.recipient}
 	if m.talk == nil && !r.h.online(m.recipient) {
 		r.answer(ErrOffline) // it has gone during the commit, and nothing is kept
@@ -50,6 +61,7 @@ func (m *privateMessage) apply(r *round) {
 		}
 		m.talk.last = m.said.Number
 	}
+	m.once.apply(r, m.from.ID)
 	r.h.totals.Private++
 	r.answer(nil)
 	r.tell(m.from.ID, e, m.talk)
@@ -62,18 +74,23 @@ func (m *privateMessage) apply(r *round) {
 type groupMessage struct {
 	from       Account
 	name, text string
+	once       once
 
 	group *group
 	to    members
 	said  Message
 }
 
-// SendGroup hands in a message to a group. done gets ErrNoGroup or ErrNotMember.
-func (s *Session) SendGroup(group, text string, done func(error)) {
-	s.hub.hand(&groupMessage{from: s.at.Account, name: group, text: text}, s, text, done)
+// SendGroup hands in a message to a group, with a token as for Send. done gets
+// ErrNoGroup or ErrNotMember.
+func (s *Session) SendGroup(group, text, token string, done func(error)) {
+	s.hub.hand(&groupMessage{from: s.at.Account, name: group, text: text, once: once{token: token}}, s, text, done)
 }
 
 func (m *groupMessage) plan(r *round) (err error) {
+	if m.once.repeats(r, m.from.ID) {
+		return nil
+	}
 	if m.group, err = r.group(m.name); err != nil {
 		return err
 	}
@@ -83,10 +100,15 @@ func (m *groupMessage) plan(r *round) (err error) {
 	m.to = r.of(m.group)
 	m.said = r.message(&m.group.conversation, m.from, m.text)
 	m.said.Group = m.group.name
+	m.once.plan(r, m.from.ID, true)
 	return nil
 }
 
 func (m *groupMessage) apply(r *round) {
+	if m.once.repeated {
+		return
+	}
+	m.once.apply(r, m.from.ID)
 	m.group.last = m.said.Number
 	r.h.totals.Group++
 	r.answer(nil)

@@ -53,6 +53,7 @@ type Hub struct {
 	named    map[string]*group
 	privates map[pair]*conversation
 	partners map[int64][]*conversation // the private ones of an account
+	spent    map[int64]*spent          // the tokens of an account
 	totals   Totals                    // apart from the rounds, which the queue counts
 
 	// Of the round's goroutine.
@@ -92,6 +93,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 		deleted: map[int64]bool{}, admins: map[int64]bool{},
 		groups: map[int64]*group{}, named: map[string]*group{},
 		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
+		spent: map[int64]*spent{},
 	}
 	h.rounds.init()
 	h.Configure(opt.Settings)
@@ -112,6 +114,13 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 	}
 	for _, p := range privates {
 		h.addPrivate(pair{p.A, p.B}, &conversation{p.ID, p.Last})
+	}
+	tokens, err := h.store.Tokens(ctx, time.Now().Add(-tokenTime))
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tokens {
+		h.spend(t)
 	}
 	if h.lastMessage, h.lastConversation, err = h.store.LastIDs(ctx); err != nil {
 		return nil, err

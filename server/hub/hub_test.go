@@ -182,13 +182,13 @@ func (w *world) group(name string, members ...int64) int64 {
 // send sends a private message and waits for its result.
 func (c *client) send(to, text string) error {
 	done := make(chan error, 1)
-	c.Send(to, text, func(err error) { done <- err })
+	c.Send(to, text, "", func(err error) { done <- err })
 	return <-done
 }
 
 func (c *client) sendGroup(group, text string) error {
 	done := make(chan error, 1)
-	c.SendGroup(group, text, func(err error) { done <- err })
+	c.SendGroup(group, text, "", func(err error) { done <- err })
 	return <-done
 }
 

@@ -260,6 +260,7 @@ func (r *round) allGroups() []*group {
 
 func (d *deleteAccount) apply(r *round) {
 	r.h.deleted[d.who.ID] = true
+	delete(r.h.spent, d.who.ID)
 	if p := r.h.people[d.who.ID]; p != nil {
 		r.h.unname(p)
 	}

@@ -107,9 +107,9 @@ func (m *model) live(id int64, r *rand.Rand) {
 			here = slices.Delete(here, i, i+1)
 		case 5, 6:
 			to := user(1 + r.Int64N(crowd)).Name
-			m.say(v, deed, func(text string, done func(error)) { v.Send(to, text, done) })
+			m.say(v, deed, func(text string, done func(error)) { v.Send(to, text, "", done) })
 		default:
-			m.say(v, deed, func(text string, done func(error)) { v.SendGroup(fmt.Sprint("g", group), text, done) })
+			m.say(v, deed, func(text string, done func(error)) { v.SendGroup(fmt.Sprint("g", group), text, "", done) })
 		}
 	}
 	for _, v := range here {

@@ -243,7 +243,7 @@ func TestRestart(t *testing.T) {
 func TestNew(t *testing.T) {
 	// What doesn't open leaves no goroutine.
 	failure := errors.New("the disk")
-	for at := range 3 {
+	for at := range 4 {
 		_, err := hub.New(t.Context(), hub.Options{Store: &unreadable{newMemory(1), at, failure}})
 		want(t, err, failure)
 	}

@@ -33,8 +33,10 @@ type round struct {
 	numbers  map[*conversation]int64
 	deleted  map[int64]bool
 	dropped  map[*group]bool
-	messages int64 // given numbers
-	convs    int64 // given ids
+	used     map[use]bool
+	spending map[int64]int // tokens by account
+	messages int64         // given numbers
+	convs    int64         // given ids
 
 	from    *Session // whose change is being applied
 	done    func(error)
@@ -115,6 +117,7 @@ func (h *Hub) plan(changes []*handed) *round {
 		made:    map[string]*group{}, opened: map[pair]*conversation{},
 		numbers: map[*conversation]int64{},
 		deleted: map[int64]bool{}, dropped: map[*group]bool{},
+		used: map[use]bool{}, spending: map[int64]int{},
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

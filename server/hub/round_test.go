@@ -66,9 +66,9 @@ func TestFlush(t *testing.T) {
 		ani, budi, citra := w.attach(1), w.attach(2), w.attach(3)
 		g, _ := w.busy()
 		for range 10 {
-			ani.SendGroup("dapur", "halo", func(error) {})
+			ani.SendGroup("dapur", "halo", "", func(error) {})
 		}
-		citra.Send("nobody", "halo", func(error) {})
+		citra.Send("nobody", "halo", "", func(error) {})
 		g.open()
 		synctest.Wait()
 		for _, c := range []*client{ani, budi, citra} {
@@ -86,9 +86,9 @@ func TestSessionShare(t *testing.T) {
 		g, _ := w.busy()
 		<-g.entered
 		for i := range 200 {
-			ani.SendGroup("dapur", fmt.Sprint("a", i), func(error) {})
+			ani.SendGroup("dapur", fmt.Sprint("a", i), "", func(error) {})
 		}
-		budi.SendGroup("dapur", "b0", func(error) {})
+		budi.SendGroup("dapur", "b0", "", func(error) {})
 		g.open()
 		synctest.Wait()
 		for _, want := range [][]string{
@@ -115,13 +115,13 @@ func TestRoundBounds(t *testing.T) {
 		<-g.entered
 		for _, s := range sessions {
 			for range 60 {
-				s.Send("u1", "small", func(error) {})
+				s.Send("u1", "small", "", func(error) {})
 			}
 		}
 		large := strings.Repeat("x", 300<<10)
 		for range 5 {
-			sessions[0].Send("u2", "refused", func(error) {})
-			sessions[1].Send("u1", large, func(error) {})
+			sessions[0].Send("u2", "refused", "", func(error) {})
+			sessions[1].Send("u1", large, "", func(error) {})
 		}
 		g.open()
 		synctest.Wait()
@@ -143,7 +143,7 @@ func TestQueueBound(t *testing.T) {
 		answered := 0
 		go func() {
 			for i := range 40 {
-				ani.Send("u1", large, func(error) { answered++ })
+				ani.Send("u1", large, "", func(error) { answered++ })
 				handed <- i
 			}
 		}()
@@ -330,7 +330,7 @@ func TestCloseQueue(t *testing.T) {
 		ani := w.attach(1)
 		g, _ := w.busy()
 		for range 16 {
-			ani.Send("u1", strings.Repeat("x", 1<<20), func(error) {})
+			ani.Send("u1", strings.Repeat("x", 1<<20), "", func(error) {})
 		}
 		waits := queue(func() error { return ani.send("u1", "waits") })
 		closed := queue(func() error { w.Close(); return nil })

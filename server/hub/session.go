@@ -175,6 +175,13 @@ func (s *Session) Detach(clean bool) {
 	}
 }
 
+// SetFront changes how the session's events are worded from now on.
+func (s *Session) SetFront(f *Front) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.at.Front = f
+}
+
 // unname takes a person from those who are found by name, unless the name
 // already stands for a later account.
 func (h *Hub) unname(p *person) {

@@ -44,9 +44,9 @@ func TestAnswerFirst(t *testing.T) {
 		ani := w.attach(1)
 		g, _ := w.busy()
 		for _, text := range []string{"one", "two"} {
-			ani.Send("u1", text, func(error) { ani.Append([]byte("OK " + text + "\n")) })
+			ani.Send("u1", text, "", func(error) { ani.Append([]byte("OK " + text + "\n")) })
 		}
-		ani.Send("u2", "three", func(err error) { ani.Append([]byte("ERR\n")) })
+		ani.Send("u2", "three", "", func(err error) { ani.Append([]byte("ERR\n")) })
 		g.open()
 		ani.told("OK one", "MSG 1 u1 u1 one", "OK two", "MSG 2 u1 u1 two", "ERR")
 	})

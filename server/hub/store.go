@@ -123,6 +123,15 @@ type RecordDeleteAccount struct {
 	Time    time.Time
 }
 
+// RecordToken keeps a token that an account has used, in the place of one of the
+// same text, and forgets another one unless that is "".
+type RecordToken struct {
+	Account int64
+	Token   string
+	Time    time.Time
+	Forget  string
+}
+
 func (RecordMessage) record()       {}
 func (RecordPrivate) record()       {}
 func (RecordGroup) record()         {}
@@ -130,6 +139,7 @@ func (RecordJoin) record()          {}
 func (RecordLeave) record()         {}
 func (RecordDropGroup) record()     {}
 func (RecordDeleteAccount) record() {}
+func (RecordToken) record()         {}
 
 // A Page says which messages History returns: at most Limit ones, oldest first.
 // Conversation 0 stands for all those that the account Of takes part in.
@@ -164,6 +174,8 @@ type Store interface {
 	LastIDs(ctx context.Context) (message, conversation int64, err error)
 	// Privates returns every private conversation.
 	Privates(ctx context.Context) ([]StoredPrivate, error)
+	// Tokens returns the tokens that were used after a time, from the oldest on.
+	Tokens(ctx context.Context, after time.Time) ([]StoredToken, error)
 	// AccountByName finds an account's ID and name by its lower-case name, for
 	// a history that is asked for by name. It returns ErrNoAccount.
 	AccountByName(ctx context.Context, key string) (Account, error)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"posko/server/hub"
 )
@@ -23,6 +24,7 @@ type memory struct {
 	messages  []hub.Message
 	numbered  map[int64][]hub.Message // by conversation, from number 1 on
 	positions map[[2]int64]int64      // of account and conversation
+	tokens    []hub.StoredToken
 	lastTalk  int64
 	rounds    [][]hub.Record // that were committed
 
@@ -86,6 +88,17 @@ func (m *memory) AccountByName(_ context.Context, key string) (hub.Account, erro
 		}
 	}
 	return hub.Account{}, hub.ErrNoAccount
+}
+
+func (m *memory) Tokens(_ context.Context, after time.Time) (all []hub.StoredToken, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.tokens {
+		if t.Time.After(after) {
+			all = append(all, t)
+		}
+	}
+	return all, nil
 }
 
 func (m *memory) Positions(_ context.Context, account int64) (map[int64]int64, error) {
@@ -207,6 +220,11 @@ func (m *memory) apply(record hub.Record) error {
 			return errOdd
 		}
 		m.groups[r.Group].dropped = true
+	case hub.RecordToken:
+		m.tokens = slices.DeleteFunc(m.tokens, func(t hub.StoredToken) bool {
+			return t.Account == r.Account && (t.Token == r.Token || t.Token == r.Forget)
+		})
+		m.tokens = append(m.tokens, hub.StoredToken{Account: r.Account, Token: r.Token, Time: r.Time})
 	case hub.RecordDeleteAccount:
 		if _, ok := m.accounts[r.Account]; !ok {
 			return errOdd
@@ -335,5 +353,9 @@ func (u *unreadable) failure(at int) error {
 func (u *unreadable) Groups(context.Context) ([]hub.StoredGroup, error) { return nil, u.failure(0) }
 
 func (u *unreadable) Privates(context.Context) ([]hub.StoredPrivate, error) { return nil, u.failure(1) }
+
+func (u *unreadable) Tokens(context.Context, time.Time) ([]hub.StoredToken, error) {
+	return nil, u.failure(3)
+}
 
 func (u *unreadable) LastIDs(context.Context) (int64, int64, error) { return 0, 0, u.failure(2) }

@@ -52,6 +52,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(
 			`DELETE FROM names WHERE account = ?`,
 			`DELETE FROM members WHERE account = ?`,
 			`DELETE FROM positions WHERE account = ?`,
+			`DELETE FROM tokens WHERE account = ?`,
 		} {
 			if err := s.exec(ctx, query, r.Account); err != nil {
 				return err
@@ -59,6 +60,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(
 		}
 		return s.exec(ctx, `UPDATE accounts SET deleted = ?, password = NULL WHERE id = ? AND deleted IS NULL`,
 			r.Time.UnixMilli(), r.Account)
+	case hub.RecordToken:
+		if err := s.exec(ctx, `DELETE FROM tokens WHERE account = ? AND token IN (?, ?)`, r.Account, r.Token, r.Forget); err != nil {
+			return err
+		}
+		return s.exec(ctx, `INSERT INTO tokens (account, token, time) VALUES (?, ?, ?)`, r.Account, r.Token, r.Time.UnixMilli())
 	default:
 		return fmt.Errorf("store: a %T cannot be committed", record)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"posko/server/hub"
 )
@@ -71,6 +72,16 @@ func (s *Store) Privates(ctx context.Context) ([]hub.StoredPrivate, error) {
 	return list(ctx, s.read, func(r *sql.Rows) (p hub.StoredPrivate, err error) {
 		return p, r.Scan(&p.ID, &p.A, &p.B, &p.Last)
 	}, `SELECT id, a, b, `+lastNumber+` FROM conversations WHERE a IS NOT NULL ORDER BY id`)
+}
+
+// Tokens: see hub.Store.
+func (s *Store) Tokens(ctx context.Context, after time.Time) ([]hub.StoredToken, error) {
+	return list(ctx, s.read, func(r *sql.Rows) (t hub.StoredToken, err error) {
+		var used int64
+		err = r.Scan(&t.Account, &t.Token, &used)
+		t.Time = fromMillis(used)
+		return t, err
+	}, `SELECT account, token, time FROM tokens WHERE time > ? ORDER BY time`, after.UnixMilli())
 }
 
 // AccountByName: see hub.Store.

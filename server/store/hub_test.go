@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -249,4 +250,28 @@ func TestCommitUnknown(t *testing.T) {
 	if g := groups(t, s); len(g) != 0 {
 		t.Error(g)
 	}
+}
+
+func TestTokens(t *testing.T) {
+	s := newStore(t)
+	ani, budi := addAccount(t, s, "ani"), addAccount(t, s, "budi")
+	token := func(account int64, token, forget string, after time.Duration) hub.RecordToken {
+		return hub.RecordToken{Account: account, Token: token, Time: t0.Add(after), Forget: forget}
+	}
+	commit(t, s,
+		token(ani, "a", "", 0), token(ani, "b", "", time.Second), token(budi, "a", "", 2*time.Second),
+		token(ani, "c", "b", 3*time.Second), token(ani, "a", "", 4*time.Second),
+	)
+	stored := func(want ...hub.StoredToken) {
+		t.Helper()
+		got, err := s.Tokens(t.Context(), t0.Add(time.Second))
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Error(err, diff)
+		}
+	}
+	budis := hub.StoredToken{Account: budi, Token: "a", Time: t0.Add(2 * time.Second)}
+	stored(budis, hub.StoredToken{Account: ani, Token: "c", Time: t0.Add(3 * time.Second)},
+		hub.StoredToken{Account: ani, Token: "a", Time: t0.Add(4 * time.Second)})
+	commit(t, s, hub.RecordDeleteAccount{Account: ani, Time: t0})
+	stored(budis)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,7 +123,7 @@ func TestMigrate(t *testing.T) {
 	}
 
 	// The copy is a whole database of the old schema, for its owner alone.
-	kept := filepath.Join(dir, "posko.db.before-2")
+	kept := filepath.Join(dir, fmt.Sprintf("posko.db.before-%d", len(good)))
 	if fi, err := os.Stat(kept); err != nil || fi.Mode() != 0o600 {
 		t.Fatal(fi, err)
 	}
