@@ -62,7 +62,7 @@ func TestNoTLS(t *testing.T) {
 	}
 	defer st.Close()
 	s, err := New(t.Context(), Options{
-		Config: testConfig(), Dir: dir, Accounts: st.Accounts(), Hub: st, Log: slog.New(slog.DiscardHandler),
+		Config: testConfig(), Dir: dir, Accounts: st.Accounts(), Hub: st, Files: st, Log: slog.New(slog.DiscardHandler),
 		TLS: func(string) *tls.Config { return nil },
 	})
 	if err == nil {

@@ -100,6 +100,7 @@ type Chat struct {
 type Files struct {
 	IdleTimeout Duration `toml:"idle_timeout"`
 	FreeReserve Size     `toml:"free_reserve"`
+	Rate        Size     `toml:"rate"` // bytes per second, of one account
 }
 
 // The values of Log.Format.

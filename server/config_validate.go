@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"posko/server/sandbox"
 )
 
 // Validate returns everything that is wrong with c, joined, each complaint with
@@ -58,6 +60,7 @@ func (c *Config) complaints() []complaint {
 
 	atLeast(&v, "files.idle_timeout", c.Files.IdleTimeout, 0)
 	atLeast(&v, "files.free_reserve", c.Files.FreeReserve, 0)
+	zeroOrAtLeast(&v, "files.rate", c.Files.Rate, sandbox.LeastRate)
 
 	v.oneOf("log.format", c.Log.Format, FormatAuto, FormatText, FormatJSON)
 	return v.complaints

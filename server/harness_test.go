@@ -82,7 +82,7 @@ func openHouse(tb testing.TB, cfg Config, dir string) *house {
 		alpn: map[string]string{ProtocolChat: chat.ALPN, ProtocolFiles: files.ALPN},
 	}
 	h.Server, err = New(tb.Context(), Options{
-		Config: cfg, Dir: dir, Accounts: st.Accounts(), Hub: st, Log: log, Ping: st.Ping,
+		Config: cfg, Dir: dir, Accounts: st.Accounts(), Hub: st, Files: st, Log: log, Ping: st.Ping,
 		TLS: func(alpn string) *tls.Config { return tlsutil.Config(own, alpn) },
 	})
 	if err != nil {

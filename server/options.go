@@ -35,7 +35,7 @@ func (c Config) hub() hub.Settings {
 }
 
 func (c Config) sandbox() sandbox.Options {
-	return sandbox.Options{Reserve: int64(c.Files.FreeReserve)}
+	return sandbox.Options{Reserve: int64(c.Files.FreeReserve), Rate: int64(c.Files.Rate)}
 }
 
 // outbox is the bound that line knows: it has no word for none.

@@ -50,6 +50,7 @@ type Options struct {
 	Dir      string
 	Accounts account.Store
 	Hub      hub.Store
+	Files    sandbox.Store
 	// TLS returns the configuration of a protocol, by its ALPN name. It is
 	// called once for each.
 	TLS func(alpn string) *tls.Config
@@ -133,7 +134,7 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	if s.accounts, err = account.New(opt.Accounts, cfg.accounts()); err != nil {
 		return err
 	}
-	if s.disk, err = sandbox.Open(filepath.Join(opt.Dir, "files"), cfg.sandbox()); err != nil {
+	if s.disk, err = sandbox.Open(filepath.Join(opt.Dir, "files"), opt.Files, cfg.sandbox()); err != nil {
 		return err
 	}
 	if err := s.reconcile(ctx, opt.Dir); err != nil {

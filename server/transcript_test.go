@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"posko/server/sandbox"
 )
 
 var update = flag.Bool("update", false, "rewrite what the transcripts expect; read that diff as code")
@@ -20,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite what the transcripts expect; re
 // server of its own. A file has these sections:
 //
 //	-- config --  TOML, over the configuration of tests
-//	-- users --   NAME PASSWORD [admin] [disabled]
+//	-- users --   NAME PASSWORD [admin] [disabled] [files=read] [files=upload]
 //	-- groups --  NAME PASSWORD OWNER [MEMBER …]
 //	-- script --
 //
@@ -113,6 +115,10 @@ func furnish(t *testing.T, head string) *house {
 				_, err = h.accounts.SetAdmin(t.Context(), a.ID, true)
 			case "disabled":
 				_, err = h.accounts.SetDisabled(t.Context(), a.ID, true)
+			case "files=read":
+				err = h.disk.SetTerms(t.Context(), a.ID, sandbox.Terms{Access: sandbox.ReadOnly})
+			case "files=upload":
+				err = h.disk.SetTerms(t.Context(), a.ID, sandbox.Terms{Access: sandbox.AddOnly})
 			default:
 				err = errors.New("unknown word")
 			}

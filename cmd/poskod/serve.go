@@ -77,7 +77,7 @@ func start(ctx context.Context, p *program, s settings, handed listeners) (_ *da
 	}
 	open = append(open, d.certificates.close)
 	d.server, err = server.New(ctx, server.Options{
-		Config: s.Config, Dir: s.dir, Accounts: d.store.Accounts(), Hub: d.store,
+		Config: s.Config, Dir: s.dir, Accounts: d.store.Accounts(), Hub: d.store, Files: d.store,
 		TLS: d.certificates.config, Log: d.log, Fail: d.fail, Ping: d.store.Ping, Describe: d.describe,
 	})
 	if err != nil {

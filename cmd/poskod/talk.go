@@ -90,7 +90,7 @@ func offline(ctx context.Context, s settings, verb string, args ...string) (_ li
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	srv, err := server.New(ctx, server.Options{
-		Config: s.Config, Dir: s.dir, Accounts: st.Accounts(), Hub: st, Log: log,
+		Config: s.Config, Dir: s.dir, Accounts: st.Accounts(), Hub: st, Files: st, Log: log,
 		// The operator's protocol alone is spoken here. No handshake succeeds
 		// without a certificate.
 		TLS: func(string) *tls.Config { return &tls.Config{} },

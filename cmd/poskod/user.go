@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"posko/server"
 )
 
 // named makes a command about one account or group.
@@ -24,15 +26,6 @@ func listing(short string, run func(cmd *cobra.Command) error) *cobra.Command {
 }
 
 func (p *program) userCommand() *cobra.Command {
-	set := named("set", "change the settings of an account", func(cmd *cobra.Command, name string) error {
-		admin, err := cmd.Flags().GetBool("admin")
-		if err != nil {
-			return err
-		}
-		return p.tell(cmd, "USERSET", name, "admin="+strconv.FormatBool(admin))
-	})
-	set.Flags().Bool("admin", false, "whether the account may broadcast: --admin=true or --admin=false")
-	set.MarkFlagRequired("admin")
 	return family("user", "manage accounts",
 		withPassword(named("add", "make an account", func(cmd *cobra.Command, name string) error {
 			return p.tellPassword(cmd, name, "USERADD", name)
@@ -58,8 +51,59 @@ func (p *program) userCommand() *cobra.Command {
 		named("show", "show an account", func(cmd *cobra.Command, name string) error {
 			return p.show(cmd, "", "USERSHOW", name)
 		}),
-		set,
+		setCommand(p),
 	)
+}
+
+// settable are the settings of an account, as flags and in the operator's
+// protocol.
+var settable = []string{"admin", "files", "quota", "rate"}
+
+func setCommand(p *program) *cobra.Command {
+	set := named("set", "change settings of an account", func(cmd *cobra.Command, name string) error {
+		args := []string{name}
+		for _, setting := range settable {
+			if f := cmd.Flags().Lookup(setting); f.Changed {
+				args = append(args, setting+"="+f.Value.String())
+			}
+		}
+		return p.tell(cmd, "USERSET", args...)
+	})
+	set.Long = `Changes settings of an account, at once also for its sessions. An upload under
+way is refused at its end if the account may not make it any more.
+
+--files=read: the account may read files, and change nothing. --files=upload: it
+may read, make directories and store files under new names, but neither replace,
+rename nor remove what is there. Both hold in its groups' folders, too.
+
+--quota and --rate are in the place of files.quota and files.rate of the
+configuration; the value "default" gives the account those again, 0 is no limit.`
+	set.Flags().Bool("admin", false, "whether the account may broadcast: --admin=true or --admin=false")
+	set.Flags().String("files", "", "what it may do with files, as `MODE`: full, read or upload")
+	set.Flags().Var(new(bound), "quota", "its files may take `SIZE` together, as in 5GiB")
+	set.Flags().Var(new(bound), "rate", "its transfers may move `SIZE` a second together, as in 2MiB")
+	set.MarkFlagsOneRequired(settable...)
+	set.RegisterFlagCompletionFunc("files", cobra.FixedCompletions([]cobra.Completion{"full", "read", "upload"}, cobra.ShellCompDirectiveNoFileComp))
+	return set
+}
+
+// A bound is the value of a flag: a size, or "default". It is written as the
+// operator's protocol takes it.
+type bound string
+
+func (b *bound) String() string { return string(*b) }
+func (b *bound) Type() string   { return "SIZE" }
+
+func (b *bound) Set(text string) error {
+	var size server.Size
+	if text != "default" {
+		if err := size.UnmarshalText([]byte(text)); err != nil {
+			return err
+		}
+		text = strconv.FormatInt(int64(size), 10)
+	}
+	*b = bound(text)
+	return nil
 }
 
 // tellPassword does a command whose last argument is a password.

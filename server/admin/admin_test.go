@@ -67,7 +67,7 @@ func open(t *testing.T) *rooms {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.disk, err = sandbox.Open(filepath.Join(r.dir, "files"), sandbox.Options{}); err != nil {
+	if r.disk, err = sandbox.Open(filepath.Join(r.dir, "files"), st, sandbox.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.disk.Close() })
@@ -126,7 +126,12 @@ func TestCommands(t *testing.T) {
 		{"USERDISABLE dodi", "[ERR] no account dodi"},
 		{"USERSET ani admin=true", "[OK] account changed"},
 		{"USERSET ani admin=ya", "[ERR] admin must be true or false"},
-		{"USERSET ani quota=5", `[ERR] no setting "quota"; there is admin`},
+		{"USERSET ani quota=5MiB", "[ERR] quota must be a number of bytes, 0 for no limit, or default"},
+		{"USERSET ani quota=-1", "[ERR] quota must be a number of bytes, 0 for no limit, or default"},
+		{"USERSET ani rate=1023", "[ERR] rate must be at least 1024 bytes per second, 0 for no limit, or default"},
+		{"USERSET ani files=write", "[ERR] files must be full, read or upload"},
+		{"USERSET ani files=read colour=red", `[ERR] no setting "colour"; there are admin, files, quota and rate`},
+		{"USERSET ani files=upload quota=0 rate=1024", "[OK] account changed"},
 		{"USERSET dodi admin=true", "[ERR] no account dodi"},
 		{"USERLIST", "[OK] 2 baris\nani\tenabled\tyes\toffline\tTIME\nBudi\tdisabled\tno\toffline\tTIME"},
 		{"USERENABLE budi", "[OK] account enabled"},
@@ -142,8 +147,8 @@ func TestCommands(t *testing.T) {
 		{"GROUPLIST", "[OK] 1 baris\ndapur\tBudi\t1\t0\tTIME"},
 		{"GROUPSHOW dapur", "[OK] 4 baris\nname\tdapur\nmade\tTIME\nmessages\t0\nowner\tBudi (offline)"},
 		{"GROUPSHOW gudang", "[ERR] no group gudang"},
-		{"USERSHOW budi", "[OK] 6 baris\nname\tBudi\nstate\tenabled\nadministrator\tno\npresence\toffline\nmade\tTIME\ngroups\tdapur (owner)"},
-		{"USERSHOW ani", "[OK] 6 baris\nname\tani\nstate\tenabled\nadministrator\tyes\npresence\toffline\nmade\tTIME\ngroups\t-"},
+		{"USERSHOW budi", "[OK] 9 baris\nname\tBudi\nstate\tenabled\nadministrator\tno\npresence\toffline\nmade\tTIME\nfiles\tfull\nquota\tdefault\nrate\tdefault\ngroups\tdapur (owner)"},
+		{"USERSHOW ani", "[OK] 9 baris\nname\tani\nstate\tenabled\nadministrator\tyes\npresence\toffline\nmade\tTIME\nfiles\tupload\nquota\tno limit\nrate\t1024 bytes per second\ngroups\t-"},
 		{"USERSHOW dodi", "[ERR] no account dodi"},
 		{"USERSHOW do-di", "[ERR] a name is 1 to 32 letters and digits"},
 		{"USERDEL budi", "[OK] account and its files deleted, sessions ended"},
@@ -217,7 +222,7 @@ func TestUserDelFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := r.disk.Account(a.ID)
+	box, err := r.disk.Account(t.Context(), a.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,14 @@ import (
 	"posko/server/account"
 	"posko/server/hub"
 	"posko/server/line"
+	"posko/server/sandbox"
 )
 
 // kept is how a row words that a change could not be kept.
 var kept = line.Refusals{
 	{Err: account.ErrFull, Say: errFull},
 	{Err: hub.ErrFull, Say: errFull},
+	{Err: sandbox.ErrNoSpace, Say: errFull},
 	{Err: hub.ErrClosed, Say: errStopping},
 	{Err: hub.ErrInDoubt, Say: line.NoAnswer},
 }
@@ -62,7 +64,8 @@ func newTable() *line.Table[*session] {
 			Run: (*session).showUser,
 		},
 		line.Command[*session]{
-			Name: "USERSET", Args: "NAME KEY=VALUE", Help: "change a setting of an account: admin=true or admin=false",
+			Name: "USERSET", Args: "NAME KEY=VALUE...",
+			Help: "change settings of an account: admin=BOOL, files=full, read or upload, quota=BYTES and rate=BYTES a second, where 0 is no limit and default that of the configuration",
 			Done: okUserSet, Refuses: kept,
 			Run: (*session).setUser,
 		},

@@ -27,7 +27,10 @@ const (
 	errName         = line.Refusal("a name is 1 to 32 letters and digits")
 	errPasswordForm = line.Refusal("a password is 1 to 128 letters and digits")
 	errNameTaken    = line.Refusal("the name is taken by an account or group that has it or one that looks the same")
-	errSettingValue = line.Refusal("admin must be true or false")
+	errAdmin        = line.Refusal("admin must be true or false")
+	errAccess       = line.Refusal("files must be full, read or upload")
+	errQuota        = line.Refusal("quota must be a number of bytes, 0 for no limit, or default")
+	errRate         = line.Refusal("rate must be at least 1024 bytes per second, 0 for no limit, or default")
 	errFull         = line.Refusal("no space left on the disk")
 	errStopping     = line.Refusal("the server is stopping")
 )
@@ -39,7 +42,7 @@ func noAccount(name string) line.Refusal { return line.Refusal("no account " + n
 func noGroup(name string) line.Refusal { return line.Refusal("no group " + name) }
 
 func noSetting(key string) line.Refusal {
-	return line.Refusal(fmt.Sprintf("no setting %q; there is admin", key))
+	return line.Refusal(fmt.Sprintf("no setting %q; there are admin, files, quota and rate", key))
 }
 
 func passwordShort(least int) line.Refusal {

@@ -11,6 +11,7 @@ import (
 	"posko/server/account"
 	"posko/server/hub"
 	"posko/server/line"
+	"posko/server/sandbox"
 )
 
 // A session is one connection of the operator's.
@@ -47,7 +48,7 @@ func (s *session) group(name string) (hub.GroupInfo, error) {
 // may be gone since.
 func (s *session) changed(name string, err error) error {
 	switch {
-	case errors.Is(err, account.ErrNoAccount), errors.Is(err, hub.ErrNoAccount):
+	case errors.Is(err, account.ErrNoAccount), errors.Is(err, hub.ErrNoAccount), errors.Is(err, sandbox.ErrNotFound):
 		return noAccount(name)
 	case errors.Is(err, account.ErrNoGroup), errors.Is(err, hub.ErrNoGroup):
 		return noGroup(name)

@@ -9,6 +9,7 @@ import (
 	"posko/server/account"
 	"posko/server/hub"
 	"posko/server/line"
+	"posko/server/sandbox"
 )
 
 func (s *session) addUser(ctx context.Context, c *line.Call) error {
@@ -84,20 +85,76 @@ func (s *session) setUser(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	key, value, _ := strings.Cut(c.Arg(1), "=")
-	if key != "admin" {
-		return noSetting(key)
-	}
-	admin, err := strconv.ParseBool(value)
+	old, err := s.Disk.Terms(ctx, a.ID)
 	if err != nil {
-		return errSettingValue
-	}
-	if _, err := s.Accounts.SetAdmin(ctx, a.ID, admin); err != nil {
 		return s.changed(a.Name, err)
 	}
-	s.Hub.SetAdmin(a.ID, admin)
-	s.log.Info("account changed", "account", a.Name, "admin", admin)
+	admin, terms := a.Admin, old
+	for setting := range strings.SplitSeq(c.Arg(1), " ") {
+		key, value, _ := strings.Cut(setting, "=")
+		switch key {
+		case "admin":
+			if admin, err = strconv.ParseBool(value); err != nil {
+				return errAdmin
+			}
+		case "files":
+			i := slices.Index(accesses, value)
+			if i < 0 {
+				return errAccess
+			}
+			terms.Access = sandbox.Access(i)
+		case "quota":
+			if terms.Quota, err = bound(value, 0); err != nil {
+				return errQuota
+			}
+		case "rate":
+			if terms.Rate, err = bound(value, sandbox.LeastRate); err != nil {
+				return errRate
+			}
+		default:
+			return noSetting(key)
+		}
+	}
+	if admin != a.Admin {
+		if _, err := s.Accounts.SetAdmin(ctx, a.ID, admin); err != nil {
+			return s.changed(a.Name, err)
+		}
+		s.Hub.SetAdmin(a.ID, admin)
+	}
+	if terms != old {
+		if err := s.Disk.SetTerms(ctx, a.ID, terms); err != nil {
+			return s.changed(a.Name, err)
+		}
+	}
+	s.log.Info("account changed", "account", a.Name, "settings", c.Arg(1))
 	return nil
+}
+
+// accesses are the words for each [sandbox.Access].
+var accesses = []string{sandbox.FullAccess: "full", sandbox.ReadOnly: "read", sandbox.AddOnly: "upload"}
+
+const byDefault = "default"
+
+// bound reads a number of bytes: 0 for none, the default, or at least least.
+func bound(value string, least int64) (int64, error) {
+	if value == byDefault {
+		return sandbox.Default, nil
+	}
+	n, err := strconv.ParseUint(value, 10, 63)
+	if err == nil && n > 0 && int64(n) < least {
+		err = strconv.ErrRange
+	}
+	return int64(n), err
+}
+
+func boundWords(n int64, unit string) string {
+	switch n {
+	case sandbox.Default:
+		return byDefault
+	case 0:
+		return "no limit"
+	}
+	return strconv.FormatInt(n, 10) + unit
 }
 
 func (s *session) listUsers(ctx context.Context, c *line.Call) error {
@@ -125,6 +182,10 @@ func (s *session) showUser(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
+	terms, err := s.Disk.Terms(ctx, a.ID)
+	if err != nil {
+		return s.changed(a.Name, err)
+	}
 	groups := none
 	if in := s.groupsOf(a.ID); len(in) > 0 {
 		groups = strings.Join(in, ", ")
@@ -135,6 +196,9 @@ func (s *session) showUser(ctx context.Context, c *line.Call) error {
 		column("administrator", "%s", choose(a.Admin, yes, no)),
 		column("presence", "%s", choose(slices.Contains(s.Hub.Online(), a.Name), online, offline)),
 		column("made", "%s", stamp(a.Created)),
+		column("files", "%s", accesses[terms.Access]),
+		column("quota", "%s", boundWords(terms.Quota, " bytes")),
+		column("rate", "%s", boundWords(terms.Rate, " bytes per second")),
 		column("groups", "%s", groups),
 	})
 	return nil

@@ -96,7 +96,7 @@ func newHouse(t testing.TB, r rules) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.Hub.Close)
-	h.Disk, err = sandbox.Open(h.trees, sandbox.Options{Reserve: r.reserve})
+	h.Disk, err = sandbox.Open(h.trees, db, sandbox.Options{Reserve: r.reserve})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func (s *session) login(ctx context.Context, password string) error {
 		if err = s.Accounts.Confirm(ctx, a); err != nil {
 			return err
 		}
-		box, err = s.Disk.Account(a.ID)
+		box, err = s.Disk.Account(ctx, a.ID)
 		return err
 	})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"posko/server/sandbox"
 )
 
-func (s *session) retrieve(_ context.Context, c *line.Call) error {
+func (s *session) retrieve(ctx context.Context, c *line.Call) error {
 	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
 	if err != nil {
 		return err
@@ -17,7 +17,7 @@ func (s *session) retrieve(_ context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	c.Bytes(f.Size, f)
+	c.Bytes(f.Size, s.box.Reader(ctx, f))
 	return nil
 }
 
@@ -56,10 +56,11 @@ func (s *session) put(ctx context.Context, c *line.Call) error {
 		return err
 	}
 	defer upload.Abort()
+	paced := s.box.Writer(ctx, upload)
 	if size == sandbox.Unknown {
-		err = c.ReceiveText(okType, upload)
+		err = c.ReceiveText(okType, paced)
 	} else {
-		err = c.Receive(okSend, size, upload)
+		err = c.Receive(okSend, size, paced)
 	}
 	if err != nil {
 		return err

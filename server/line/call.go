@@ -258,14 +258,16 @@ func sendBytes(d data, n int64, body io.Reader, sent *atomic.Int64) error {
 	head := copy(buf[:], okPrefix+strconv.FormatInt(n, 10)+bytesUnit+"\n")
 	for {
 		chunk := buf[:head+int(min(n, int64(transferSize-head)))]
-		if _, err := io.ReadFull(body, chunk[head:]); err != nil {
+		// What there is goes out, so that a slow body is no silence.
+		read, err := io.ReadAtLeast(body, chunk[head:], min(1, len(chunk)-head))
+		if err != nil {
 			return errors.Join(errPromise, err)
 		}
-		if _, err := d.Write(chunk); err != nil {
+		if _, err := d.Write(chunk[:head+read]); err != nil {
 			return err
 		}
-		sent.Add(int64(len(chunk) - head))
-		if n -= int64(len(chunk) - head); n == 0 {
+		sent.Add(int64(read))
+		if n -= int64(read); n == 0 {
 			return nil
 		}
 		head = 0

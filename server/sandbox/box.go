@@ -27,8 +27,9 @@ func (b *Box) Close() { b.close.Do(b.tree.release) }
 // A place is where a path leads: the names from a tree's root on.
 type place struct {
 	*tree
-	names []string
-	slash bool // the path ended in a slash and must be a directory
+	names  []string
+	slash  bool // the path ended in a slash and must be a directory
+	access Access
 }
 
 // place finds the tree that holds path. reserved is the error for what belongs
@@ -41,7 +42,7 @@ func (b *Box) place(path string, reserved error) (place, error) {
 	if len(names) > 0 && names[0] == groups {
 		return place{}, reserved
 	}
-	return place{b.tree, names, slash}, nil
+	return place{b.tree, names, slash, Access(b.tree.access.Load())}, nil
 }
 
 // isRoot tells whether p is a tree's root, which has neither parent nor name.

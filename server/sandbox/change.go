@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -9,6 +10,9 @@ import (
 func (b *Box) Mkdir(path string) error {
 	p, err := b.place(path, ErrDenied)
 	if err != nil {
+		return err
+	}
+	if err := p.mayAdd(); err != nil {
 		return err
 	}
 	if p.isRoot() {
@@ -34,6 +38,9 @@ func (b *Box) Rmdir(path string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.mayChange(); err != nil {
+		return err
+	}
 	if p.isRoot() {
 		return ErrDenied
 	}
@@ -57,6 +64,9 @@ func (b *Box) Rmdir(path string) error {
 func (b *Box) Remove(path string) error {
 	p, err := b.place(path, ErrDenied)
 	if err != nil {
+		return err
+	}
+	if err := p.mayChange(); err != nil {
 		return err
 	}
 	if p.isRoot() {
@@ -92,6 +102,9 @@ func (b *Box) Rename(from, to string) error {
 	}
 	dst, err := b.place(to, ErrDenied)
 	if err != nil {
+		return err
+	}
+	if err := cmp.Or(src.mayChange(), dst.mayChange()); err != nil {
 		return err
 	}
 	switch {

@@ -23,16 +23,25 @@ type Options struct {
 	// Reserve is how many bytes uploads leave free on the filesystem for
 	// everybody else; 0 switches the check off.
 	Reserve int64
+	// Rate bounds an account's transfers where its Terms have the Default:
+	// bytes a second of all of them together, 0 for no bound.
+	Rate int64
 }
 
 // A Disk is a directory of trees, one for each id. Its methods may be called
 // from any goroutine.
 type Disk struct {
 	root    *os.Root
+	store   Store
 	reserve atomic.Int64
 	sys     calls
 
+	// granting is held while terms are read or changed and put into force, so
+	// that the last ones stay. It comes before mu.
+	granting sync.Mutex
+
 	mu    sync.Mutex
+	rate  int64           // of the options
 	trees map[int64]*tree // in use or being removed
 }
 
@@ -51,6 +60,9 @@ type tree struct {
 	id        int64
 	data, tmp *os.Root // closed when the last Box is, or the tree is removed
 
+	access atomic.Int32 // an Access
+	pace   atomic.Pointer[pace]
+
 	// mu is held for reading by changes of files and for writing by changes
 	// of directories and of names, each until it is durable. So nothing is
 	// acknowledged that rests on a directory which a power cut could take back,
@@ -58,16 +70,26 @@ type tree struct {
 	// read take no lock.
 	mu sync.RWMutex
 
-	boxes int  // guarded by disk.mu
-	gone  bool // being removed; guarded by disk.mu
+	// Guarded by disk.mu:
+	terms Terms
+	boxes int
+	gone  bool // being removed
 }
 
 // SetOptions replaces the options. Uploads under way follow them as well.
-func (d *Disk) SetOptions(opts Options) { d.reserve.Store(opts.Reserve) }
+func (d *Disk) SetOptions(opts Options) {
+	d.reserve.Store(opts.Reserve)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rate = opts.Rate
+	for _, t := range d.trees {
+		t.grant(t.terms)
+	}
+}
 
 // Open opens the directory dir, creates it if it is missing, and removes what
 // uploads left over that a crash interrupted. No other process may have it open.
-func Open(dir string, opts Options) (*Disk, error) {
+func Open(dir string, store Store, opts Options) (*Disk, error) {
 	switch err := os.Mkdir(dir, 0o700); {
 	case err == nil:
 		above, err := os.Open(filepath.Dir(filepath.Clean(dir)))
@@ -87,7 +109,7 @@ func Open(dir string, opts Options) (*Disk, error) {
 		return nil, refusal(err)
 	}
 	d := &Disk{
-		root:  root,
+		root: root, store: store,
 		sys:   calls{(*os.File).Write, (*os.File).Sync, replace, freeBytes},
 		trees: make(map[int64]*tree),
 	}
@@ -105,15 +127,20 @@ func (d *Disk) Close() error { return d.root.Close() }
 // Account opens the tree of the account id, a number above 0, and creates it if
 // it is missing. The caller has made sure that there is such an account and
 // closes the Box. While the account is being removed, it is [ErrNotFound].
-func (d *Disk) Account(id int64) (*Box, error) {
+func (d *Disk) Account(ctx context.Context, id int64) (*Box, error) {
 	if id <= 0 {
 		return nil, fmt.Errorf("sandbox: %d is nobody's id", id)
+	}
+	d.granting.Lock()
+	defer d.granting.Unlock()
+	terms, err := d.store.Terms(ctx, id)
+	if err != nil {
+		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.trees[id]
 	if t == nil {
-		var err error
 		if t, err = d.open(id); err != nil {
 			return nil, err
 		}
@@ -122,6 +149,7 @@ func (d *Disk) Account(id int64) (*Box, error) {
 	if t.gone {
 		return nil, ErrNotFound
 	}
+	t.grant(terms)
 	t.boxes++
 	return &Box{tree: t}, nil
 }
@@ -133,7 +161,7 @@ func (d *Disk) Remove(id int64) error {
 	d.mu.Lock()
 	t := d.trees[id]
 	if t == nil {
-		t = &tree{disk: d, id: id}
+		t = d.newTree(id)
 		d.trees[id] = t
 	}
 	t.gone = true
@@ -241,6 +269,12 @@ func (d *Disk) erase(name string) error {
 	return refusal(d.sys.sync(top.f))
 }
 
+func (d *Disk) newTree(id int64) *tree {
+	t := &tree{disk: d, id: id}
+	t.pace.Store(newPace(0))
+	return t
+}
+
 // open opens the tree of id, creating what is missing of it.
 func (d *Disk) open(id int64) (*tree, error) {
 	home, err := d.subroot(d.root, strconv.FormatInt(id, 10))
@@ -248,7 +282,7 @@ func (d *Disk) open(id int64) (*tree, error) {
 		return nil, err
 	}
 	defer home.Close()
-	t := &tree{disk: d, id: id}
+	t := d.newTree(id)
 	if t.data, err = d.subroot(home, dataDir); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func TestOpenSweeps(t *testing.T) {
 	w.must(os.Symlink(outside, filepath.Join(w.dir, "9/tmp")))
 
 	// The crash: u is never ended here.
-	again, err := Open(w.dir, Options{})
+	again, err := Open(w.dir, new(memory), Options{})
 	w.must(err)
 	defer again.Close()
 	for _, dir := range []string{"7/tmp", "8/tmp"} {
@@ -64,14 +64,14 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{file, filepath.Join(dir, "no", "files")} {
-		if d, err := Open(bad, Options{}); err == nil {
+		if d, err := Open(bad, new(memory), Options{}); err == nil {
 			d.Close()
 			t.Errorf("Open(%q) succeeded", bad)
 		}
 	}
 	good := filepath.Join(dir, "files")
 	for range 2 {
-		d, err := Open(good+"/", Options{})
+		d, err := Open(good+"/", new(memory), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,9 +85,9 @@ func TestOpen(t *testing.T) {
 func TestAccount(t *testing.T) {
 	w := newWorld(t)
 	w.put("/f", "seven")
-	same, err := w.Account(7)
+	same, err := w.Account(t.Context(), 7)
 	w.must(err)
-	other, err := w.Account(8)
+	other, err := w.Account(t.Context(), 8)
 	w.must(err)
 	defer other.Close()
 	if _, err := same.Stat("/f"); err != nil {
@@ -103,7 +103,7 @@ func TestAccount(t *testing.T) {
 	w.box.Close()
 	_, err = w.box.Stat("/f")
 	w.wantErr("Stat after Close", err, ErrNotFound)
-	w.box, err = w.Account(7)
+	w.box, err = w.Account(t.Context(), 7)
 	w.must(err)
 	w.wantContent("/f", "seven")
 	w.box.Close()
@@ -116,13 +116,13 @@ func TestAccount(t *testing.T) {
 func TestAccountFault(t *testing.T) {
 	w := newWorld(t)
 	w.sys.sync = func(*os.File) error { return unix.EIO }
-	_, err := w.Account(8)
+	_, err := w.Account(t.Context(), 8)
 	w.wantErr("Account", err, unix.EIO)
 	if _, err := os.Stat(filepath.Join(w.dir, "8")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("left: %v", err)
 	}
 	w.sys.sync = (*os.File).Sync
-	box, err := w.Account(8)
+	box, err := w.Account(t.Context(), 8)
 	w.must(err)
 	box.Close()
 }
@@ -137,7 +137,7 @@ func TestAccountForeign(t *testing.T) {
 	w.must(os.WriteFile(filepath.Join(w.dir, "10"), nil, 0o600))
 	w.must(unix.Mkfifo(filepath.Join(w.dir, "11"), 0o600))
 	for _, id := range []int64{-1, 0, 8, 9, 10, 11} {
-		box, err := w.Account(id)
+		box, err := w.Account(t.Context(), id)
 		if err == nil {
 			box.Close()
 			t.Errorf("Account(%d) succeeded", id)
@@ -148,7 +148,7 @@ func TestAccountForeign(t *testing.T) {
 func TestRemoveAccount(t *testing.T) {
 	w := newWorld(t)
 	paths, outside := plant(w)
-	other, err := w.Account(8)
+	other, err := w.Account(t.Context(), 8)
 	w.must(err)
 	defer other.Close()
 	w.must(other.Mkdir("/mine"))
@@ -198,7 +198,7 @@ func TestRemoveBusy(t *testing.T) {
 		var wg sync.WaitGroup
 		started := make(chan struct{}, 3)
 		for i := range 3 {
-			box, err := w.Account(testID)
+			box, err := w.Account(t.Context(), testID)
 			w.must(err)
 			wg.Go(func() {
 				defer box.Close()
@@ -258,7 +258,7 @@ func TestRemoveWaits(t *testing.T) {
 	synced := 0
 	w.sys.sync = func(f *os.File) error {
 		if synced++; synced == 3 { // the file, its directory, the Disk's
-			_, err := w.Account(testID)
+			_, err := w.Account(t.Context(), testID)
 			w.wantErr("Account", err, ErrNotFound)
 		}
 		return f.Sync()

@@ -1,12 +1,14 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -21,17 +23,42 @@ type world struct {
 
 const testID = 7
 
+// memory is a Store. The zero value has everybody's first terms.
+type memory struct {
+	mu    sync.Mutex
+	terms map[int64]Terms
+}
+
+func (m *memory) Terms(_ context.Context, id int64) (Terms, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t, ok := m.terms[id]; ok {
+		return t, nil
+	}
+	return Terms{FullAccess, Default, Default}, nil
+}
+
+func (m *memory) SetTerms(_ context.Context, id int64, t Terms) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.terms == nil {
+		m.terms = map[int64]Terms{}
+	}
+	m.terms[id] = t
+	return nil
+}
+
 // newWorld also demands that the test leaves no descriptor open and no
 // temporary file behind.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	before := descriptors(t)
 	dir := filepath.Join(t.TempDir(), "files")
-	disk, err := Open(dir, Options{})
+	disk, err := Open(dir, new(memory), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := disk.Account(testID)
+	box, err := disk.Account(t.Context(), testID)
 	if err != nil {
 		t.Fatal(err)
 	}

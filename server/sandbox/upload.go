@@ -22,6 +22,8 @@ const checkEvery = 1 << 20
 // publishes it whole. It belongs to one goroutine, which ends it by Commit or
 // [Upload.Abort].
 type Upload struct {
+	box       *Box
+	path      string
 	at        place
 	size      int64
 	parent    dir // where it will be published
@@ -50,6 +52,9 @@ func (b *Box) Create(path string, size int64) (_ *Upload, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.mayAdd(); err != nil {
+		return nil, err
+	}
 	if p.isRoot() {
 		return nil, ErrIsDir
 	}
@@ -60,7 +65,7 @@ func (b *Box) Create(path string, size int64) (_ *Upload, err error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upload{at: p, size: size, parent: parent, tmpName: rand.Text()}
+	u := &Upload{box: b, path: path, at: p, size: size, parent: parent, tmpName: rand.Text()}
 	defer func() {
 		if err != nil {
 			u.end()
@@ -123,17 +128,39 @@ func (u *Upload) Commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return u.fail(err)
 	}
+	// What the account may do has perhaps changed.
+	p, err := u.box.place(u.path, ErrDenied)
+	if err == nil {
+		err = p.mayAdd()
+	}
+	if err != nil {
+		return u.fail(err)
+	}
+	u.at.access = p.access
 	if err := u.inPlace(); err != nil {
 		return u.fail(err)
 	}
 	if err := u.replaceable(); err != nil {
 		return u.fail(err)
 	}
-	if err := u.at.disk.sys.replace(u.tmp, u.tmpName, u.parent, u.at.name()); err != nil {
-		return u.fail(refusal(err))
+	if err := u.publish(); err != nil {
+		return u.fail(err)
 	}
-	err := u.at.settle(u.parent)
+	err = u.at.settle(u.parent)
 	u.fail(errEnded)
+	return err
+}
+
+// publish gives the file its name. Where no file may be replaced, the kernel
+// sees to it that none is, whoever gives one that name at this moment.
+func (u *Upload) publish() error {
+	if u.at.mayChange() == nil {
+		return refusal(u.at.disk.sys.replace(u.tmp, u.tmpName, u.parent, u.at.name()))
+	}
+	err := move(u.tmp, u.tmpName, u.parent, u.at.name())
+	if err == ErrExists {
+		err = ErrDenied
+	}
 	return err
 }
 
@@ -204,5 +231,8 @@ func (u *Upload) replaceable() error {
 	case e.Dir:
 		return ErrIsDir
 	}
-	return u.at.fits(Entry{})
+	if err := u.at.fits(Entry{}); err != nil {
+		return err
+	}
+	return u.at.mayChange()
 }

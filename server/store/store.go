@@ -1,7 +1,7 @@
 // Package store keeps what must last in one SQLite database: accounts, groups,
 // messages and read positions. It owns the state directory's lock, the schema
 // and its migrations, and it is the only package that knows SQL. It implements
-// what hub and account each declare as their Store, and knows none of their
+// what hub, account and sandbox each declare as their Store, and knows none of their
 // rules.
 //
 // There is one writer at a time, behind a mutex; readers never wait for it
@@ -25,10 +25,12 @@ import (
 
 	"posko/server/account"
 	"posko/server/hub"
+	"posko/server/sandbox"
 )
 
 var (
 	_ hub.Store     = (*Store)(nil)
+	_ sandbox.Store = (*Store)(nil)
 	_ account.Store = Accounts{}
 )
 
@@ -41,7 +43,7 @@ type Options struct {
 	Prepare func(dir string) error
 }
 
-// A Store is an open database. It is a hub.Store, and Accounts makes an
+// A Store is an open database. It is a hub.Store and a sandbox.Store, and Accounts makes an
 // account.Store of it. Its methods may be called from any goroutine.
 type Store struct {
 	lock *DirLock
