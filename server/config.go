@@ -52,8 +52,8 @@ const (
 type TLS struct {
 	Mode  string   `toml:"mode"`
 	Names []string `toml:"names"`
-	Cert  string   `toml:"cert"`
-	Key   string   `toml:"key"`
+	Cert  Paths    `toml:"cert"`
+	Key   Paths    `toml:"key"` // of the certificate at the same place
 }
 
 // Accounts is the table [accounts]. The hash settings are argon2id's.
@@ -243,10 +243,51 @@ func isDefault(configPath string) bool {
 	return configPath != "" && filepath.Clean(configPath) == DefaultConfigPath
 }
 
+// A Paths is one path or a list of them, none of which is "".
+type Paths []string
+
+// UnmarshalTOML takes a string, of which "" stands for no path, or a list.
+func (p *Paths) UnmarshalTOML(value any) error {
+	var all Paths
+	switch value := value.(type) {
+	case string:
+		if value != "" {
+			all = Paths{value}
+		}
+	case []any:
+		for _, v := range value {
+			path, ok := v.(string)
+			if !ok || path == "" {
+				return errPaths
+			}
+			all = append(all, path)
+		}
+	default:
+		return errPaths
+	}
+	*p = all
+	return nil
+}
+
+var errPaths = errors.New(`must be a path in quotes, or a list of them, as in ["a", "b"]`)
+
+// credentials is how the path of a systemd credential begins. What the variable
+// stands for only the daemon knows.
+const credentials = "$CREDENTIALS_DIRECTORY/"
+
+// Credential returns the name of the systemd credential that path stands for.
+func Credential(path string) (name string, ok bool) { return strings.CutPrefix(path, credentials) }
+
 // resolve makes the paths of c that are relative start at dir.
 func (c *Config) resolve(dir string) {
-	for _, path := range []*string{&c.State.Dir, &c.TLS.Cert, &c.TLS.Key} {
-		if *path != "" && !filepath.IsAbs(*path) {
+	paths := []*string{&c.State.Dir}
+	for _, list := range []Paths{c.TLS.Cert, c.TLS.Key} {
+		for i := range list {
+			paths = append(paths, &list[i])
+		}
+	}
+	for _, path := range paths {
+		if _, ok := Credential(*path); *path != "" && !ok && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
 	}

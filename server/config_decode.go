@@ -159,6 +159,8 @@ func expected(pointer any) string {
 		return "must be a string in quotes"
 	case *[]string:
 		return `must be a list of strings, as in ["a", "b"]`
+	case *Paths:
+		return errPaths.Error()
 	case *slog.Level:
 		return `must be "debug", "info", "warn" or "error"`
 	case *Duration:

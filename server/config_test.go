@@ -92,8 +92,8 @@ level = "warn"
 	want.TLS = TLS{
 		Mode:  "files",
 		Names: []string{"chat.example", "192.0.2.7", "2001:db8::1"},
-		Cert:  "/etc/ssl/chat.pem",
-		Key:   "/etc/ssl/chat.key",
+		Cert:  Paths{"/etc/ssl/chat.pem"},
+		Key:   Paths{"/etc/ssl/chat.key"},
 	}
 	want.Login.Timeout = 0
 	want.Login.FailureWindow = Duration(90 * time.Minute)

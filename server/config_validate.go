@@ -109,13 +109,19 @@ func (v *validator) tls(t TLS) {
 			v.complain("tls.names", "must be DNS names and IP addresses, %q is neither", name)
 		}
 	}
-	for _, file := range []struct{ key, path string }{{"tls.cert", t.Cert}, {"tls.key", t.Key}} {
+	for _, file := range []struct {
+		key   string
+		paths Paths
+	}{{"tls.cert", t.Cert}, {"tls.key", t.Key}} {
 		switch {
-		case t.Mode == ModeFiles && file.path == "":
+		case t.Mode == ModeFiles && len(file.paths) == 0:
 			v.complain(file.key, `must name a file in mode "files"`)
-		case t.Mode == ModeOwn && file.path != "":
+		case t.Mode == ModeOwn && len(file.paths) > 0:
 			v.complain(file.key, `must be "" in mode "own", which would not use it`)
 		}
+	}
+	if len(t.Cert) > 0 && len(t.Key) > 0 && len(t.Cert) != len(t.Key) {
+		v.complain("tls.key", "must name a key for each certificate in tls.cert: there are %d keys for %d certificates", len(t.Key), len(t.Cert))
 	}
 }
 

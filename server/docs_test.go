@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"posko"
+	"posko/server/admin"
 	"posko/server/chat"
 	"posko/server/files"
 	"posko/server/line"
@@ -23,7 +24,9 @@ func TestDocs(t *testing.T) {
 		"chat":  chat.New(chat.Options{}).Sections(),
 		"files": files.New(files.Options{}).Sections(),
 	}
-	measured := describeMetrics(t, newHouse(t, testConfig()).metrics)
+	h := newHouse(t, testConfig())
+	h.describe = func(st *admin.Status) { st.Certificates = []admin.Certificate{{Names: []string{"chat.example"}}} }
+	measured := describeMetrics(t, h.metrics)
 	for _, doc := range []struct {
 		path, part, text string
 	}{
@@ -189,8 +192,9 @@ func describeMetrics(t *testing.T, m *metrics) []metricSection {
 		s := metricSection{name: family.GetName(), kind: strings.ToLower(family.GetType().String()), help: family.GetHelp()}
 		for i, pair := range family.GetMetric()[0].GetLabel() {
 			label := []string{pair.GetName()}
-			// There is a verb for each command, and a version for each release.
-			if label[0] != "verb" && label[0] != "version" {
+			// There is a verb for each command, a version for each release, and a
+			// name for each of the certificates'.
+			if !slices.Contains([]string{"verb", "version", "name"}, label[0]) {
 				for _, metric := range family.GetMetric() {
 					label = append(label, metric.GetLabel()[i].GetValue())
 				}

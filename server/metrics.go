@@ -27,8 +27,8 @@ var (
 // metrics are what /metrics shows. What the rooms count is read when it is
 // asked for; what nobody else counts is counted here.
 //
-// The labels have few values, all known at the start: never a name, an address
-// or anything else that a client chooses.
+// The labels have few values, never a name, an address or anything else that a
+// client chooses.
 type metrics struct {
 	registry  *prometheus.Registry
 	transfers line.Counters
@@ -161,9 +161,7 @@ func (m *metrics) readServer(s *Server) {
 	}
 	transferred("up", m.transfers.Received.Load)
 	transferred("down", m.transfers.Sent.Load)
-	f.gauge("posko_certificate_not_after_seconds",
-		"When the first of the certificates being served ends, in seconds since 1970; 0 if none is.",
-		func() float64 { return firstEnd(s.outside().Certificates) })
+	m.registry.MustRegister(certificateEnds{s})
 	f.gauge("posko_reload_refused", "Whether the last reload of the configuration was refused: 1 or 0.",
 		func() float64 {
 			if s.outside().Reload != nil {
@@ -218,15 +216,32 @@ func (s *Server) waiting() (bytes int64, oldest time.Duration) {
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// firstEnd is when the first certificate ends, in seconds since 1970.
-func firstEnd(all []admin.Certificate) float64 {
-	first := 0.0
-	for _, c := range all {
-		if end := seconds(c.NotAfter); first == 0 || end < first {
-			first = end
+// certificateEnds collects when certificates end, by each of their names. These
+// are the operator's choice, and few.
+type certificateEnds struct{ s *Server }
+
+var certificateEnd = prometheus.NewDesc("posko_certificate_not_after_seconds",
+	"When the certificate of this name ends, in seconds since 1970; 0 if there is none yet. Of several the one that ends first.",
+	[]string{"name"}, nil)
+
+func (certificateEnds) Describe(to chan<- *prometheus.Desc) { to <- certificateEnd }
+
+func (c certificateEnds) Collect(to chan<- prometheus.Metric) {
+	first := map[string]float64{}
+	for _, cert := range c.s.outside().Certificates {
+		end := 0.0
+		if !cert.NotAfter.IsZero() {
+			end = seconds(cert.NotAfter)
+		}
+		for _, name := range cert.Names {
+			if was, ok := first[name]; !ok || end < was {
+				first[name] = end
+			}
 		}
 	}
-	return first
+	for name, end := range first {
+		to <- prometheus.MustNewConstMetric(certificateEnd, prometheus.GaugeValue, end, name)
+	}
 }
 
 // began counts a connection. The function that it returns counts its end. It

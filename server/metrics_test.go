@@ -242,12 +242,21 @@ func TestMetricsLint(t *testing.T) {
 func TestMetricsOfOthers(t *testing.T) {
 	h := newHouse(t, testConfig())
 	m := h.monitor()
-	m.shows(map[string]float64{"posko_certificate_not_after_seconds": 0, "posko_reload_refused": 0})
+	m.shows(map[string]float64{"posko_reload_refused": 0})
 	h.describe = func(st *admin.Status) {
-		st.Certificates = []admin.Certificate{{NotAfter: time.Unix(2e9, 0)}, {NotAfter: time.Unix(1e9, 0)}}
+		st.Certificates = []admin.Certificate{
+			{Names: []string{"a.example", "b.example"}, NotAfter: time.Unix(2e9, 0)},
+			{Names: []string{"b.example"}, NotAfter: time.Unix(1e9, 0)},
+			{Names: []string{"new.example"}},
+		}
 		st.Reload = errors.New("refused")
 	}
-	m.shows(map[string]float64{"posko_certificate_not_after_seconds": 1e9, "posko_reload_refused": 1})
+	m.shows(map[string]float64{
+		`posko_certificate_not_after_seconds{name="a.example"}`:   2e9,
+		`posko_certificate_not_after_seconds{name="b.example"}`:   1e9,
+		`posko_certificate_not_after_seconds{name="new.example"}`: 0,
+		"posko_reload_refused": 1,
+	})
 }
 
 // TestMetricsOutbox has somebody read nothing of what is said.

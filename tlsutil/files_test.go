@@ -2,11 +2,14 @@ package tlsutil
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -28,7 +31,7 @@ func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	first := writePair(t, cert, key)
-	files, err := OpenFiles(cert, key, discard)
+	files, err := OpenFiles([]Pair{{cert, key}}, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +39,7 @@ func TestFiles(t *testing.T) {
 	old := mustDial(t, addr, ClientConfig(first.Pool(), "localhost", testALPN))
 
 	second := writePair(t, cert, key)
-	if err := files.Reload(cert, key); err != nil {
+	if err := files.Reload([]Pair{{cert, key}}); err != nil {
 		t.Fatal(err)
 	}
 	mustDial(t, addr, ClientConfig(second.Pool(), "localhost", testALPN))
@@ -45,7 +48,7 @@ func TestFiles(t *testing.T) {
 	// Now a certificate with another's key.
 	otherKey := filepath.Join(dir, "other.pem")
 	writePair(t, cert, otherKey)
-	if err := files.Reload(cert, key); err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), cert) {
+	if err := files.Reload([]Pair{{cert, key}}); err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), cert) {
 		t.Errorf("a pair that doesn't match: %v", err)
 	}
 	mustDial(t, addr, ClientConfig(second.Pool(), "localhost", testALPN))
@@ -64,12 +67,12 @@ func TestFilesRefused(t *testing.T) {
 	keyPEM := read(t, key)
 	for _, mode := range []os.FileMode{0o604, 0o602, 0o620, 0o660, 0o644} {
 		write(t, path("open.key"), keyPEM, mode)
-		if _, err := OpenFiles(cert, path("open.key"), discard); err == nil || !strings.Contains(err.Error(), path("open.key")) {
+		if _, err := OpenFiles([]Pair{{cert, path("open.key")}}, discard); err == nil || !strings.Contains(err.Error(), path("open.key")) {
 			t.Errorf("key with mode %o: %v", mode, err)
 		}
 	}
 	write(t, path("group.key"), keyPEM, 0o640)
-	if _, err := OpenFiles(cert, path("group.key"), discard); err != nil {
+	if _, err := OpenFiles([]Pair{{cert, path("group.key")}}, discard); err != nil {
 		t.Errorf("key with mode 0640: %v", err)
 	}
 
@@ -77,67 +80,198 @@ func TestFilesRefused(t *testing.T) {
 	write(t, path("empty"), nil, 0o600)
 	pair := slices.Concat(read(t, cert), keyPEM)
 	write(t, path("large"), slices.Concat(pair, bytes.Repeat([]byte("\n"), maxFile-len(pair))), 0o600)
-	if _, err := OpenFiles(path("large"), path("large"), discard); err != nil {
+	if _, err := OpenFiles([]Pair{{path("large"), path("large")}}, discard); err != nil {
 		t.Errorf("a large file, for both: %v", err)
 	}
 	write(t, path("huge"), slices.Concat(read(t, path("large")), []byte("\n")), 0o600)
 	if err := syscall.Mkfifo(path("fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenFiles(path("fifo"), key, discard); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := OpenFiles([]Pair{{path("fifo"), key}}, discard); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a FIFO: %v", err)
 	}
 	for _, bad := range []string{path("half"), path("empty"), path("huge"), path("fifo"), path("missing"), dir} {
-		if _, err := OpenFiles(bad, key, discard); err == nil || !strings.Contains(err.Error(), bad) {
+		if _, err := OpenFiles([]Pair{{bad, key}}, discard); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("certificate %s: %v", bad, err)
 		}
-		if _, err := OpenFiles(cert, bad, discard); err == nil || !strings.Contains(err.Error(), bad) {
+		if _, err := OpenFiles([]Pair{{cert, bad}}, discard); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("key %s: %v", bad, err)
 		}
 	}
 }
 
-func TestFilesWarn(t *testing.T) {
+// polled writes with write, waits until the files have been looked at, and
+// returns what was logged.
+func polled(logs *logBuffer, write func()) string {
+	write()
+	time.Sleep(PollEvery)
+	synctest.Wait()
+	return logs.Take()
+}
+
+func TestFilesChange(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	synctest.Test(t, func(t *testing.T) {
 		writePair(t, cert, key)
 		var logs logBuffer
-		files, err := OpenFiles(cert, key, logs.Logger())
+		files, err := OpenFiles([]Pair{{cert, key}}, logs.Logger())
 		if err != nil {
 			t.Fatal(err)
 		}
 		go files.Run(t.Context())
-		logged := func(after time.Duration) string {
-			time.Sleep(after)
-			synctest.Wait()
-			return logs.Take()
+		served := func() string {
+			c, err := files.GetCertificate(&tls.ClientHelloInfo{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.Leaf.SerialNumber.String()
 		}
-		if got := logged(76 * 24 * time.Hour); got != "" {
-			t.Errorf("after 76 days: %s", got)
+		first := served()
+		if got := polled(&logs, func() {}); got != "" || served() != first {
+			t.Errorf("nothing has changed: %s", got)
 		}
-		if got := logged(14 * 24 * time.Hour); strings.Count(got, "ends soon") != 14 {
-			t.Errorf("in the last 14 days: %s", got)
+		writePair(t, filepath.Join(dir, "next.pem"), filepath.Join(dir, "next.key"))
+		chain, nextKey := read(t, dir, "next.pem"), read(t, dir, "next.key")
+		for _, bad := range []struct {
+			what        string
+			chain, key  []byte
+			wantInError string
+		}{
+			{"a certificate before its key", chain, nil, "private key"},
+			{"half a certificate", chain[:len(chain)/4], nextKey, "find"},
+			{"half a chain", chain[:len(chain)*3/4], nextKey, "the chain breaks off"},
+			{"half a key", chain, nextKey[:len(nextKey)/2], "find"},
+		} {
+			got := polled(&logs, func() {
+				write(t, cert, bad.chain, 0o644)
+				if bad.key != nil {
+					write(t, key, bad.key, 0o600)
+				}
+			})
+			if !strings.Contains(got, "of no use") || !strings.Contains(got, bad.wantInError) || strings.Contains(got, "PRIVATE") {
+				t.Errorf("%s: logged %q", bad.what, got)
+			}
+			if served() != first {
+				t.Errorf("%s: the certificate before it is served no longer", bad.what)
+			}
+			if s := files.State()[0]; s.Err == nil || s.Next == "" {
+				t.Errorf("%s: state %+v", bad.what, s)
+			}
+			if got := polled(&logs, func() {}); got != "" {
+				t.Errorf("%s: logged again: %s", bad.what, got)
+			}
 		}
-		if got := logged(24 * time.Hour); !strings.Contains(got, "has ended") {
-			t.Errorf("after the end: %s", got)
+		if got := polled(&logs, func() { os.Remove(cert) }); !strings.Contains(got, "no such file") || served() != first {
+			t.Errorf("a missing file: logged %q", got)
 		}
-		if _, err := OpenFiles(cert, key, logs.Logger()); err != nil {
-			t.Error(err)
-		}
-		if got := logged(0); !strings.Contains(got, "has ended") {
-			t.Errorf("opened after the end: %s", got)
+		got := polled(&logs, func() {
+			write(t, cert, chain, 0o644)
+			write(t, key, nextKey, 0o600)
+		})
+		if served() == first || !strings.Contains(got, "is in use") || files.State()[0].Err != nil {
+			t.Errorf("a good pair: logged %q", got)
 		}
 	})
+}
 
-	writePair(t, cert, key)
-	synctest.Test(t, func(t *testing.T) { // where it is the year 2000
-		var logs logBuffer
-		if _, err := OpenFiles(cert, key, logs.Logger()); err != nil {
+// TestFilesUnderLoad replaces a pair, file by file, under handshakes, none of
+// which may fail.
+func TestFilesUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	own := openOwn(t, t.TempDir())
+	pair := func() (chain, key []byte) {
+		own.mu.Lock()
+		defer own.mu.Unlock()
+		data, err := own.issue([]string{"localhost"})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got := logs.Take(); !strings.Contains(got, "not valid yet") {
-			t.Errorf("before its time: %s", got)
+		block, chain := pem.Decode(data)
+		return chain, pem.EncodeToMemory(block)
+	}
+	put := func() {
+		c, k := pair()
+		write(t, key, k, 0o600)
+		write(t, cert, c, 0o644)
+	}
+	put()
+	files, err := OpenFiles([]Pair{{cert, key}}, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, _ := listen(t, Config(files, testALPN))
+	kept := mustDial(t, addr, ClientConfig(own.Pool(), "localhost", testALPN))
+	var polls sync.WaitGroup
+	stop := make(chan struct{})
+	polls.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				files.poll()
+			}
 		}
 	})
+	serials := map[string]bool{}
+	for range 20 {
+		put()
+		conn := mustDial(t, addr, ClientConfig(own.Pool(), "localhost", testALPN))
+		serials[serial(conn)] = true
+		conn.Close()
+	}
+	close(stop)
+	polls.Wait()
+	files.poll()
+	echo(t, kept)
+	last := mustDial(t, addr, ClientConfig(own.Pool(), "localhost", testALPN))
+	block, _ := pem.Decode(read(t, cert))
+	if want, err := x509.ParseCertificate(block.Bytes); err != nil || serial(last) != want.SerialNumber.String() {
+		t.Errorf("the last certificate is not in use: %v", err)
+	}
+	if len(serials) < 2 {
+		t.Error("no new certificate was taken up under load")
+	}
+}
+
+func TestFilesSNI(t *testing.T) {
+	var pairs []Pair
+	pool := x509.NewCertPool()
+	dir := t.TempDir()
+	for _, name := range []string{"a.example", "b.example", "*.c.example"} {
+		own := openOwn(t, t.TempDir())
+		pool.AddCert(own.authority.Leaf)
+		own.mu.Lock()
+		data, err := own.issue([]string{name})
+		own.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, chain := pem.Decode(data)
+		p := Pair{filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key")}
+		write(t, p.Cert, chain, 0o644)
+		write(t, p.Key, pem.EncodeToMemory(block), 0o600)
+		pairs = append(pairs, p)
+	}
+	files, err := OpenFiles(pairs, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, _ := listen(t, Config(files, testALPN))
+	for ask, want := range map[string]string{
+		"a.example": "a.example", "b.example": "b.example", "x.c.example": "*.c.example",
+		"other.example": "a.example", "": "a.example",
+	} {
+		client := ClientConfig(pool, ask, testALPN)
+		client.InsecureSkipVerify = want != ask && ask != "x.c.example"
+		conn := mustDial(t, addr, client)
+		if got := conn.ConnectionState().PeerCertificates[0].DNSNames; len(got) != 1 || got[0] != want {
+			t.Errorf("asked for %q: got %v, want %s", ask, got, want)
+		}
+	}
+	if len(files.State()) != 3 {
+		t.Errorf("states of %d certificates", len(files.State()))
+	}
 }

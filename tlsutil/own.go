@@ -52,7 +52,8 @@ type Own struct {
 
 	mu    sync.Mutex // held while renewing
 	names []string   // what the certificate is to be valid for
-	err   error      // of the last renewal
+	tried time.Time  // of the last renewal; zero if none was due
+	err   error      // its
 }
 
 // OpenOwn opens the authority in dir, or makes one if dir holds nothing of it,
@@ -111,10 +112,46 @@ func (o *Own) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 func (o *Own) State() []State {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return []State{stateOf(o.served.Load().Leaf, o.err)}
+	s := stateOf(o.served.Load().Leaf)
+	s.Source, s.Tried, s.Err = ownSource(o.dir), o.tried, o.err
+	if s.Tried.IsZero() { // by an earlier process
+		s.Tried = s.NotBefore.Add(backdate)
+	}
+	if s.Err != nil {
+		s.Next = "mend what the last try failed for; it is tried again every hour, and on \"systemctl reload poskod\""
+	}
+	return []State{s}
 }
 
-// Run implements Source.
+func ownSource(dir string) string { return "own authority in " + dir }
+
+// ReadOwn tells of the certificate that OpenOwn would serve from dir, and
+// changes nothing.
+func ReadOwn(dir string, names []string) (State, error) {
+	s := State{Source: ownSource(dir)}
+	names, err := ownNames(names)
+	if err != nil {
+		return State{}, err
+	}
+	data, err := os.ReadFile(filepath.Join(dir, serverFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.Names, s.Waiting = names, "the next start of poskod, which makes it"
+		return s, nil
+	case err != nil:
+		return State{}, fmt.Errorf("tlsutil: %w", err)
+	}
+	cert, err := tls.X509KeyPair(data, data)
+	if err != nil {
+		s.Names, s.Err, s.Waiting = names, err, "the next start of poskod, which replaces it"
+		return s, nil
+	}
+	s = stateOf(cert.Leaf)
+	s.Source, s.Tried = ownSource(dir), s.NotBefore.Add(backdate)
+	return s, nil
+}
+
+// Run implements Source: it renews, or tries again what has failed.
 func (o *Own) Run(ctx context.Context) {
 	every(ctx, checkEvery, o.check)
 }
@@ -302,6 +339,7 @@ func (o *Own) renew(names []string) error {
 	if why == "" {
 		return nil
 	}
+	o.tried = time.Now()
 	data, err := o.issue(names)
 	if err != nil {
 		return err

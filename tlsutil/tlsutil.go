@@ -27,30 +27,9 @@ type Source interface {
 	GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// State tells what is being served, for people and for metrics.
 	State() []State
-	// Run keeps the certificates fresh and warns of their end, until ctx is
-	// done. It is to be called once.
+	// Run keeps the certificates fresh until ctx is done. It is to be called
+	// once. Of their end Warn tells.
 	Run(ctx context.Context)
-}
-
-// State is what there is to know about one certificate.
-type State struct {
-	Names    []string // host names, then addresses
-	Issuer   string   // the common name of who signed it
-	NotAfter time.Time
-	Err      error // why the last try to renew it failed; nil if it did not
-}
-
-func stateOf(cert *x509.Certificate, err error) State {
-	return State{certNames(cert), cert.Issuer.CommonName, cert.NotAfter, err}
-}
-
-// certNames lists what a certificate is valid for: host names, then addresses.
-func certNames(cert *x509.Certificate) []string {
-	names := append([]string(nil), cert.DNSNames...)
-	for _, ip := range cert.IPAddresses {
-		names = append(names, ip.String())
-	}
-	return names
 }
 
 // Config is the policy of a server: TLS 1.2 and 1.3, forward secrecy and AEAD

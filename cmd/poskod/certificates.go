@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"posko/server"
 	"posko/server/admin"
@@ -23,7 +27,7 @@ type certificates struct {
 }
 
 func openCertificates(stateDir string, c server.TLS, log *slog.Logger) (*certificates, error) {
-	cs := &certificates{dir: filepath.Join(stateDir, "tls", "own"), log: log, stop: func() {}}
+	cs := &certificates{dir: ownDir(stateDir), log: log, stop: func() {}}
 	return cs, cs.use(c)
 }
 
@@ -36,7 +40,11 @@ func (cs *certificates) use(c server.TLS) error {
 		}
 	case *tlsutil.Files:
 		if c.Mode == server.ModeFiles {
-			return now.Reload(c.Cert, c.Key)
+			pairs, err := pairsOf(c)
+			if err != nil {
+				return err
+			}
+			return now.Reload(pairs)
 		}
 	}
 	next, err := cs.open(c)
@@ -46,21 +54,23 @@ func (cs *certificates) use(c server.TLS) error {
 	cs.close()
 	cs.current.Store(&next)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		next.Run(ctx)
-	}()
+	var running sync.WaitGroup
+	running.Go(func() { next.Run(ctx) })
+	running.Go(func() { tlsutil.Warn(ctx, next, cs.log) })
 	cs.stop = func() {
 		cancel()
-		<-ended
+		running.Wait()
 	}
 	return nil
 }
 
 func (cs *certificates) open(c server.TLS) (tlsutil.Source, error) {
 	if c.Mode == server.ModeFiles {
-		return tlsutil.OpenFiles(c.Cert, c.Key, cs.log)
+		pairs, err := pairsOf(c)
+		if err != nil {
+			return nil, err
+		}
+		return tlsutil.OpenFiles(pairs, cs.log)
 	}
 	return tlsutil.OpenOwn(cs.dir, c.Names, cs.log)
 }
@@ -90,10 +100,78 @@ func (cs *certificates) Run(context.Context) {}
 func (cs *certificates) close() { cs.stop() }
 
 // describe tells the operator about the certificates.
-func (cs *certificates) describe() []admin.Certificate {
+func (cs *certificates) describe() []admin.Certificate { return describe(cs.State()) }
+
+func describe(states []tlsutil.State) []admin.Certificate {
 	var all []admin.Certificate
-	for _, s := range cs.State() {
-		all = append(all, admin.Certificate(s))
+	for _, s := range states {
+		all = append(all, admin.Certificate{
+			Names: s.Names, Source: s.Source, Issuer: s.Issuer, NotAfter: s.NotAfter,
+			Tried: s.Tried, Err: s.Err, Waiting: s.Waiting,
+			Trouble: s.Trouble(time.Now()), Next: s.Next,
+		})
 	}
 	return all
+}
+
+// inspect tells about the certificates that the daemon would serve, while it is
+// down. It changes nothing.
+func inspect(s settings) []admin.Certificate {
+	states, err := look(s)
+	if err != nil {
+		states = []tlsutil.State{{
+			Names: s.TLS.Names, Source: "tls.mode " + s.TLS.Mode, Err: err,
+			Next: "mend what the error says, then start poskod",
+		}}
+	}
+	return describe(states)
+}
+
+func look(s settings) ([]tlsutil.State, error) {
+	if s.TLS.Mode != server.ModeFiles {
+		own, err := tlsutil.ReadOwn(ownDir(s.dir), s.TLS.Names)
+		return []tlsutil.State{own}, err
+	}
+	pairs, err := pairsOf(s.TLS)
+	if err != nil {
+		return nil, err
+	}
+	files, err := tlsutil.OpenFiles(pairs, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return files.State(), nil
+}
+
+func ownDir(stateDir string) string { return filepath.Join(stateDir, "tls", "own") }
+
+// errNoCredentials keeps files from being found by anybody but the daemon.
+var errNoCredentials = errors.New("$CREDENTIALS_DIRECTORY is not set: only the unit that systemd gives credentials (LoadCredential=) can read them")
+
+// pairsOf finds the files of mode "files".
+func pairsOf(c server.TLS) ([]tlsutil.Pair, error) {
+	find := func(path string) (string, error) {
+		name, ok := server.Credential(path)
+		if !ok {
+			return path, nil
+		}
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if dir == "" {
+			return "", errNoCredentials
+		}
+		return filepath.Join(dir, name), nil
+	}
+	var pairs []tlsutil.Pair
+	for i := range c.Cert {
+		cert, err := find(c.Cert[i])
+		if err != nil {
+			return nil, err
+		}
+		key, err := find(c.Key[i])
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, tlsutil.Pair{Cert: cert, Key: key})
+	}
+	return pairs, nil
 }

@@ -46,7 +46,14 @@ func (p *program) check() error {
 
 func checkTLS(c server.TLS) error {
 	if c.Mode == server.ModeFiles {
-		_, err := tlsutil.OpenFiles(c.Cert, c.Key, slog.New(slog.DiscardHandler))
+		pairs, err := pairsOf(c)
+		if errors.Is(err, errNoCredentials) {
+			return nil // only the daemon can see them
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tlsutil.OpenFiles(pairs, slog.New(slog.DiscardHandler))
 		return err
 	}
 	_, err := tlsutil.ParseNames(c.Names)

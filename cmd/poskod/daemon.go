@@ -176,7 +176,17 @@ func (d *daemon) showStatus() {
 	text := fmt.Sprintf("%d chat and %d file connections, %d accounts online, files: %.1f MiB received, %.1f MiB sent",
 		st.Connections[server.ProtocolChat], st.Connections[server.ProtocolFiles], st.Online, mib(st.Received), mib(st.Sent))
 	for _, c := range st.Certificates {
-		text += fmt.Sprintf(", certificate for %d days", c.Days(time.Now()))
+		switch {
+		case c.Trouble != "":
+			text += "; CERTIFICATE " + strings.Join(c.Names, " ") + ": " + c.Trouble + ", see \"poskod cert\""
+		case c.NotAfter.IsZero():
+			text += ", certificate not there yet"
+		default:
+			text += fmt.Sprintf(", certificate for %d days", c.Days(time.Now()))
+		}
+		if c.Waiting != "" {
+			text += ", waiting for " + c.Waiting
+		}
 	}
 	if st.Reload != nil {
 		text += "; the last reload was refused, see the log"

@@ -72,7 +72,7 @@ the owner of that directory.`,
 	root.AddCommand(
 		p.serveCommand(), p.checkCommand(), p.userCommand(), p.groupCommand(),
 		p.backupCommand(), p.restoreCommand(),
-		p.statusCommand(), versionCommand(), generateCommand(),
+		p.certCommand(), p.statusCommand(), versionCommand(), generateCommand(),
 	)
 	p.watch(root)
 	return root

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"posko/server"
+	"posko/server/admin"
 	"posko/server/line"
 	"posko/server/store"
 )
@@ -93,7 +94,8 @@ func offline(ctx context.Context, s settings, verb string, args ...string) (_ li
 		Config: s.Config, Dir: s.dir, Accounts: st.Accounts(), Hub: st, Files: st, Log: log,
 		// The operator's protocol alone is spoken here. No handshake succeeds
 		// without a certificate.
-		TLS: func(string) *tls.Config { return &tls.Config{} },
+		TLS:      func(string) *tls.Config { return &tls.Config{} },
+		Describe: func(st *admin.Status) { st.Certificates = inspect(s) },
 	})
 	if err != nil {
 		return line.Answer{}, allowed(err)

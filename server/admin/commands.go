@@ -97,6 +97,10 @@ func newTable() *line.Table[*session] {
 			Run: (*session).status,
 		},
 		line.Command[*session]{
+			Name: "CERT", Help: "show the server's certificates",
+			Run: (*session).certificates,
+		},
+		line.Command[*session]{
 			Name: "PING", Help: "see whether the server answers",
 			Done: okPong,
 			Run:  (*session).nothing,

@@ -28,12 +28,17 @@ type Status struct {
 	Reload error
 }
 
-// A Certificate is what there is to know about one that is being served.
+// A Certificate is what there is to know about one, in words for people.
 type Certificate struct {
 	Names    []string // host names, then addresses
+	Source   string   // who provides it
 	Issuer   string
-	NotAfter time.Time
-	Err      error // why it could not be renewed, or nil
+	NotAfter time.Time // zero: there is none yet
+	Tried    time.Time // when it was last renewed, or should have been; zero: not known
+	Err      error     // why that failed, or nil
+	Waiting  string    // what it waits for, or ""
+	Trouble  string    // why somebody must look after it, or ""
+	Next     string    // what is then to be done
 }
 
 // Days is how many whole days are left of the certificate; below zero it has
@@ -79,10 +84,68 @@ func (s *session) status(ctx context.Context, c *line.Call) error {
 }
 
 func (c Certificate) describe(now time.Time) string {
-	text := fmt.Sprintf("%s, by %s, until %s (%d days)",
-		strings.Join(c.Names, " "), c.Issuer, stamp(c.NotAfter), c.Days(now))
+	text := strings.Join(c.Names, " ") + ", "
+	if c.NotAfter.IsZero() {
+		text += "not there yet"
+	} else {
+		text += fmt.Sprintf("by %s, until %s (%d days)", c.Issuer, stamp(c.NotAfter), c.Days(now))
+	}
 	if c.Err != nil {
 		text += "; not renewed: " + c.Err.Error()
 	}
 	return text
+}
+
+// certificates tells about each certificate in rows of its own, with an empty
+// row between two of them.
+func (s *session) certificates(_ context.Context, c *line.Call) error {
+	st := s.Status()
+	var rows []string
+	for i, cert := range st.Certificates {
+		if i > 0 {
+			rows = append(rows, "")
+		}
+		rows = append(rows, cert.rows(time.Now())...)
+	}
+	c.Lines(rows)
+	return nil
+}
+
+func (c Certificate) rows(now time.Time) []string {
+	state := "good"
+	switch {
+	case c.Trouble != "":
+		state = "NEEDS YOU: " + c.Trouble
+	case c.Err != nil:
+		state = "good for now, but the last renewal failed"
+	case c.NotAfter.IsZero():
+		state = "not there yet"
+	}
+	rows := []string{
+		column("names", "%s", strings.Join(c.Names, " ")),
+		column("state", "%s", state),
+	}
+	if c.Next != "" && (c.Trouble != "" || c.Err != nil) {
+		rows = append(rows, column("to do", "%s", c.Next))
+	}
+	if c.Waiting != "" {
+		rows = append(rows, column("waiting for", "%s", c.Waiting))
+	}
+	rows = append(rows, column("source", "%s", c.Source))
+	if !c.NotAfter.IsZero() {
+		rows = append(rows,
+			column("issuer", "%s", c.Issuer),
+			column("not after", "%s", stamp(c.NotAfter)),
+			column("days left", "%d", c.Days(now)))
+	}
+	renewal := none
+	switch {
+	case c.Err != nil && c.Tried.IsZero():
+		renewal = "failed: " + c.Err.Error()
+	case c.Err != nil:
+		renewal = stamp(c.Tried) + " failed: " + c.Err.Error()
+	case !c.Tried.IsZero():
+		renewal = stamp(c.Tried) + " succeeded"
+	}
+	return append(rows, column("last renewal", "%s", renewal))
 }
