@@ -56,6 +56,7 @@ func (s *Server) lineOptions(name string, c *Config) line.Options {
 		WriteTimeout:     time.Duration(c.Limits.WriteTimeout),
 		Outbox:           outbox(c.Limits.Outbox),
 		Counters:         &s.metrics.transfers,
+		Lot:              s.lot,
 		MaxErrors:        c.Login.MaxErrors,
 		MaxLines:         c.Login.MaxLines,
 		MaxBytes:         int(c.Login.MaxBytes),

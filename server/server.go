@@ -67,7 +67,7 @@ type Options struct {
 
 // A dialect is what serves the connections of one listener.
 type dialect interface {
-	Serve(ctx context.Context, c *line.Conn) error
+	Start(ctx context.Context, c *line.Conn, ended func(error))
 }
 
 // A Server serves both protocols and the operator's.
@@ -81,6 +81,7 @@ type Server struct {
 	initial  Config // what only a start applies is still as it says
 	config   atomic.Pointer[Config]
 	slots    atomic.Pointer[chan struct{}]
+	lot      *line.Lot
 	limits   limits
 	started  time.Time
 	describe func(*admin.Status)
@@ -131,6 +132,9 @@ func New(ctx context.Context, opt Options) (*Server, error) {
 func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	cfg := opt.Config
 	s.initial = cfg
+	if s.lot, err = line.NewLot(s.ctx); err != nil {
+		return err
+	}
 	if s.accounts, err = account.New(opt.Accounts, cfg.accounts()); err != nil {
 		return err
 	}
@@ -325,8 +329,8 @@ func (s *Server) isStopping() bool {
 	return s.stopping
 }
 
-// Handle serves one connection of a protocol, in a goroutine of its own, if the
-// limits admit it.
+// Handle has one connection of a protocol served, if the limits admit it. It
+// doesn't wait.
 func (s *Server) Handle(name string, nc net.Conn) {
 	release := func() {}
 	if name != ProtocolAdmin {
@@ -356,8 +360,9 @@ func (s *Server) Handle(name string, nc net.Conn) {
 	}
 	s.open[c] = name
 	ended := s.metrics.began(name)
-	s.conns.Go(func() {
-		err := s.dialects[name].Serve(s.ctx, c)
+	s.conns.Add(1)
+	s.dialects[name].Start(s.ctx, c, func(err error) {
+		defer s.conns.Done()
 		ended(c.Cause())
 		s.mu.Lock()
 		delete(s.open, c)

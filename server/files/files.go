@@ -48,8 +48,10 @@ func New(opt Options) *Dialect {
 	}}
 }
 
-// Serve serves one connection until it ends, see [line.Dialect.Serve].
-func (d *Dialect) Serve(ctx context.Context, c *line.Conn) error { return d.engine.Serve(ctx, c) }
+// Start has one connection served until it ends, see [line.Dialect.Start].
+func (d *Dialect) Start(ctx context.Context, c *line.Conn, ended func(error)) {
+	d.engine.Start(ctx, c, ended)
+}
 
 // Sections lists the commands for the manual.
 func (d *Dialect) Sections() []line.Section { return d.engine.Table.Sections() }

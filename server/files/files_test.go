@@ -355,10 +355,9 @@ func TestUncertain(t *testing.T) {
 		Close: func(*session, bool) {},
 	}
 	ours, theirs := net.Pipe()
-	ended := make(chan error)
-	go func() {
-		ended <- engine.Serve(t.Context(), line.NewConn(theirs, line.Options{}, slog.New(slog.DiscardHandler)))
-	}()
+	ended := make(chan error, 1)
+	c := line.NewConn(theirs, line.Options{}, slog.New(slog.DiscardHandler))
+	engine.Start(t.Context(), c, func(err error) { ended <- err })
 	client := line.NewClient(ours)
 	if _, err := client.Do("DEL"); err != io.EOF {
 		t.Errorf("got %v, want the end", err)

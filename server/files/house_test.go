@@ -116,7 +116,11 @@ func newHouse(t testing.TB, r rules) *house {
 			}
 			c := line.NewConn(nc, line.Options{MaxErrors: 10}, log)
 			h.conns <- c
-			all.Go(func() { h.served <- dialect.Serve(ctx, c) })
+			all.Add(1)
+			dialect.Start(ctx, c, func(err error) {
+				h.served <- err
+				all.Done()
+			})
 		}
 	})
 	t.Cleanup(func() {

@@ -186,8 +186,11 @@ func (c *Call) ask(first Reply) error {
 
 func (c *Conn) receive(on bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.receiving = on
-	c.mu.Unlock()
+	if c.ending == nil {
+		c.raw.SetReadDeadline(time.Time{}) // reads that don't wait set none
+	}
 }
 
 // readFull fills b with what the client sends.

@@ -54,6 +54,19 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// TestCleanOverflow has a client say EXIT, but not read what it was sent before.
+func TestCleanOverflow(t *testing.T) {
+	h := newHouse()
+	u, _ := h.dial(t, h.listen(t, Options{}))
+	u.say("GORGE\n")
+	if clean := await(t, h.left); clean {
+		t.Error("the session counts as left on purpose")
+	}
+	if err := await(t, h.ended); err != errOverflow {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // endings are the ways to end a connection from outside, with the farewell that
 // an idle client hears.
 var endings = map[string]struct {
@@ -76,6 +89,7 @@ func TestEndIdle(t *testing.T) {
 			h := newHouse()
 			u, c := h.dial(t, h.listen(t, Options{IdleTimeout: time.Hour}))
 			u.login()
+			parked(t, c)
 			ending.end(c)
 			u.hear(ending.farewell...)
 			u.end(ending.how)
@@ -163,8 +177,10 @@ func TestEndDownload(t *testing.T) {
 
 // TestEndHandshake ends a connection whose client hasn't shaken hands.
 func TestEndHandshake(t *testing.T) {
+	t.Parallel()
 	for name, ending := range endings {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse()
 			near, far := net.Pipe()
 			defer near.Close()
@@ -188,7 +204,7 @@ func TestEndBeforeServe(t *testing.T) {
 			u := newUser(t, near)
 			c := NewConn(far, Options{}, slog.New(slog.DiscardHandler))
 			ending.end(c)
-			h.done.Go(func() { h.ended <- h.dialect.Serve(t.Context(), c) })
+			h.start(t.Context(), c)
 			u.hear(ending.farewell...)
 			u.end(io.EOF) // a pipe knows no other
 			await(t, h.ended)

@@ -25,6 +25,7 @@ type Options struct {
 	WriteTimeout time.Duration // without the client taking a byte
 	Outbox       int           // bytes that may wait for a client; 0: 1 MiB
 	Counters     *Counters     // may be nil
+	Lot          *Lot          // where idle connections wait; nil: each on its goroutine
 	// What a client may do before login.
 	MaxErrors, MaxLines, MaxBytes int
 }
@@ -58,16 +59,19 @@ var (
 // Append, Flush, Written, Stop and End may be called from any goroutine; the
 // rest belongs to the connection's own, which runs the commands.
 type Conn struct {
-	opt     Options
-	words   Phrases
-	raw     net.Conn // below TLS
-	nc      net.Conn // what is read from and written to
-	out     *outbox
-	log     *slog.Logger
-	started time.Time // of the connection, or of the last logout
+	opt    Options
+	words  *Phrases
+	raw    net.Conn // below TLS
+	guard  *guard   // likewise
+	nc     net.Conn // what is read from and written to
+	out    *outbox
+	log    *slog.Logger
+	since  time.Time // the beginning of the connection, or the last login, logout or sign of life
+	resume func()    // serves it on
 
 	in       input
-	first    [64]byte // a read of an idle connection goes here, so that it needs no buffer
+	first    []byte // a read that waits goes here, so that it holds no buffer
+	place    uint64 // in the lot; 0: none
 	loggedIn bool
 	errors   int // of commands before login, as are the lines
 	lines    int
@@ -83,9 +87,12 @@ type Conn struct {
 	receiving bool      // Stop doesn't interrupt the data of an upload
 	ending    error     // errStopped or errEnded
 	farewell  string
+	parked    bool        // no goroutine serves it
+	stirred   bool        // something has happened since the last look at what has arrived
+	alarm     *time.Timer // for the end of the time to wait
 }
 
-// NewConn prepares a connection that Engine.Serve will serve. Append, Stop and
+// NewConn prepares a connection that Dialect.Start will have served. Append, Stop and
 // End work on it already.
 func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
 	if opt.Outbox == 0 {
@@ -94,13 +101,12 @@ func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
 	if opt.Counters == nil {
 		opt.Counters = new(Counters)
 	}
-	c := &Conn{opt: opt, raw: nc, log: log, started: time.Now()}
+	c := &Conn{opt: opt, raw: nc, log: log, since: time.Now()}
 	c.answered.L = &c.mu
-	c.cancel = func() {}
-	guarded := &guard{Conn: nc, stall: opt.WriteTimeout, tls: opt.TLS != nil}
-	c.nc = guarded
+	c.guard = &guard{Conn: nc, stall: opt.WriteTimeout, tls: opt.TLS != nil}
+	c.nc = c.guard
 	if opt.TLS != nil {
-		c.nc, c.shaking = tls.Server(guarded, opt.TLS), true
+		c.nc, c.shaking = tls.Server(c.guard, opt.TLS), true
 	}
 	c.out = newOutbox(c.nc, opt.Outbox, c.cut)
 	return c
@@ -115,7 +121,7 @@ func (c *Conn) Log() *slog.Logger { return c.log }
 // SetLoggedIn says that a login or a logout has succeeded.
 func (c *Conn) SetLoggedIn(in bool) {
 	c.loggedIn = in
-	c.errors, c.lines, c.in.taken, c.started = 0, 0, 0, time.Now()
+	c.errors, c.lines, c.in.taken, c.since = 0, 0, 0, time.Now()
 }
 
 // Append queues b, which holds whole lines and must never change afterwards,
@@ -156,9 +162,10 @@ func (c *Conn) end(why error, farewell string) {
 	case why == errEnded || !c.receiving:
 		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
-	if why == errEnded {
+	if why == errEnded && c.cancel != nil {
 		c.cancel()
 	}
+	c.rouse()
 }
 
 // cut closes the descriptor, whatever is going on.
@@ -167,39 +174,66 @@ func (c *Conn) cut(err error) {
 	if c.cause == nil {
 		c.cause = err
 	}
-	cancel := c.cancel
+	if c.cancel != nil {
+		c.cancel()
+	}
 	c.mu.Unlock()
 	if reset, ok := c.raw.(interface{ SetLinger(int) error }); ok && (err == errOverflow || err == errStalled) {
 		reset.SetLinger(0) // or the kernel would go on offering what the client doesn't take
 	}
 	c.raw.Close()
-	cancel()
 	c.out.stop(errClosed)
+	c.wake()
 }
 
-// await sets the deadline of the next read, unless the connection is to end.
-func (c *Conn) await() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ending == errEnded || c.ending != nil && !c.receiving {
-		return c.ending
-	}
-	var at time.Time
+// due is when the wait for the client's next line ends; never, if it is zero.
+func (c *Conn) due() time.Time {
 	switch {
 	case !c.loggedIn && c.opt.LoginTimeout > 0:
-		at = c.started.Add(c.opt.LoginTimeout)
+		return c.since.Add(c.opt.LoginTimeout)
 	case c.loggedIn && c.opt.IdleTimeout > 0:
-		at = time.Now().Add(c.opt.IdleTimeout)
+		return c.since.Add(c.opt.IdleTimeout)
 	}
-	return c.raw.SetReadDeadline(at)
+	return time.Time{}
+}
+
+// heard notes a sign of life, which is none before login.
+func (c *Conn) heard() {
+	if c.loggedIn && c.opt.IdleTimeout > 0 {
+		c.since = time.Now()
+	}
+}
+
+// await prepares the next read, unless the connection is to end: its deadline,
+// if it waits for the client.
+func (c *Conn) await(waits bool) error {
+	if waits {
+		c.heard() // what it was busy with until now
+	}
+	at := c.due()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ending == errEnded || c.ending != nil && !c.receiving:
+		return c.ending
+	case waits:
+		return c.raw.SetReadDeadline(at)
+	case !at.IsZero() && !time.Now().Before(at):
+		return os.ErrDeadlineExceeded
+	}
+	c.stirred = false
+	return nil
 }
 
 // read reads into b under the deadline of the moment. If that was moved to end
-// the connection, it says so.
+// the connection, it says so. A connection in a lot waits for nothing but the
+// data of an upload; else it returns errNothing.
 func (c *Conn) read(b []byte) (int, error) {
-	if err := c.await(); err != nil {
+	waits := c.waits()
+	if err := c.await(waits); err != nil {
 		return 0, err
 	}
+	c.guard.hasty = !waits
 	n, err := c.nc.Read(b)
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.mu.Lock()
@@ -209,10 +243,14 @@ func (c *Conn) read(b []byte) (int, error) {
 		}
 	}
 	if n > 0 {
+		c.heard()
 		return n, nil
 	}
 	return 0, err
 }
+
+// waits says whether a read waits for the client.
+func (c *Conn) waits() bool { return c.place == 0 || c.receiving }
 
 // readLine returns the next line. errTooLong comes with how the line began; any
 // other error ends the connection.
@@ -235,12 +273,15 @@ func (c *Conn) readLine() (string, error) {
 
 // more reads what has arrived. An idle connection holds no buffer.
 func (c *Conn) more() error {
-	if c.in.buf != nil {
+	if c.in.buf != nil || !c.waits() {
 		n, err := c.read(c.in.room())
 		c.in.added(n)
 		return err
 	}
-	n, err := c.read(c.first[:])
+	if c.first == nil {
+		c.first = make([]byte, 64)
+	}
+	n, err := c.read(c.first)
 	if n > 0 {
 		copy(c.in.room(), c.first[:n])
 		c.in.added(n)
@@ -259,7 +300,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, c.opt.HandshakeTimeout)
 		defer cancel()
 	}
-	g := conn.NetConn().(*guard)
+	g := c.guard
 	if c.opt.Slots != nil {
 		select {
 		case <-c.opt.Slots:

@@ -19,7 +19,8 @@ type Dialect[S any] struct {
 	Open func(c *Conn) S
 	// Close is called once, on the connection's goroutine, when no command
 	// runs any more. clean says that the client has left on purpose (by a Final
-	// command, or with a close_notify), so that it has read all it was sent.
+	// command, or with a close_notify) and was cut off for nothing before, so
+	// that it has read all it was sent.
 	Close func(s S, clean bool)
 	// Observe is told of every command of the table that was answered, refused
 	// ones too: its verb, and the time from its line to its answer, which may
@@ -30,38 +31,93 @@ type Dialect[S any] struct {
 
 var errPanic = errors.New("line: panic in a session")
 
-// Serve serves c until it ends, and closes it. The goroutine that calls it
-// becomes the connection's own. When ctx is cancelled the connection is cut
-// off. The error says why the connection broke; it is nil if it ended as
-// connections do.
-func (d *Dialect[S]) Serve(ctx context.Context, c *Conn) (err error) {
-	stop := context.AfterFunc(ctx, c.Abort)
-	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c.mu.Lock()
-	c.cancel, c.words = cancel, d.Table.words
-	c.mu.Unlock()
-	defer c.cut(errClosed)
+// A visit is a connection that is being served: what one of its goroutines hands
+// on to the next.
+type visit[S any] struct {
+	*Dialect[S]
+	c     *Conn
+	s     S
+	ctx   context.Context
+	stop  func() bool // watching ctx; nil while the connection's lot does
+	ended func(error)
+}
+
+// Start has c served on goroutines of its own until it ends, and closed. A
+// connection in a [Lot] has none while nothing comes from its client. When ctx
+// is cancelled the connection is cut off; one in a lot is so only when the
+// lot's is. ended is then called, by the last of the goroutines: its error says
+// why the connection broke, and is nil if it ended as connections do.
+func (d *Dialect[S]) Start(ctx context.Context, c *Conn, ended func(error)) {
+	v := &visit[S]{Dialect: d, c: c, ctx: ctx, ended: ended}
+	c.words, c.resume = &d.Table.words, v.run
+	v.stop = context.AfterFunc(ctx, c.Abort)
+	go func() {
+		if err := v.open(); err != nil {
+			v.over(err)
+			return
+		}
+		v.run()
+	}()
+}
+
+// open brings the connection to where lines are read.
+func (v *visit[S]) open() (err error) {
+	c := v.c
 	defer c.rescue(&err)
 	c.why = Failed // a panic may leave it at that
-	if err := c.handshake(ctx); err != nil {
+	if err := c.handshake(v.ctx); err != nil {
 		if c.why = NoHandshake; c.stopping() != nil {
 			c.why = c.because(c.stopping())
 		}
 		return err
 	}
-	s := d.Open(c)
-	err = d.run(ctx, c, s)
+	v.s = v.Open(c)
+	if c.enterLot() {
+		v.stop()
+		v.stop = nil
+	}
+	return nil
+}
+
+// run reads lines and runs their commands until nothing has arrived or the
+// connection ends.
+func (v *visit[S]) run() {
+	for {
+		err := v.talk()
+		if err != errNothing {
+			v.over(v.close(err))
+			return
+		}
+		if v.c.park() {
+			return // the next goroutine may be running already
+		}
+	}
+}
+
+// close ends the session, then the connection.
+func (v *visit[S]) close(why error) (err error) {
+	c := v.c
+	defer c.rescue(&err)
 	c.settle()
-	d.Close(s, c.clean)
+	c.why = Failed
+	v.Close(v.s, c.clean && c.broken() == nil)
 	c.in.release()
 	if broken := c.broken(); broken != nil {
 		c.why = c.because(broken)
 		return broken
 	}
-	c.why = c.because(err)
-	return c.leave(err)
+	c.why = c.because(why)
+	return c.leave(why)
+}
+
+// over is the end of the last goroutine.
+func (v *visit[S]) over(err error) {
+	v.c.cut(errClosed)
+	v.c.leaveLot()
+	if v.stop != nil {
+		v.stop()
+	}
+	v.ended(err)
 }
 
 // leave says goodbye as far as the reason allows it.
@@ -93,9 +149,15 @@ func (c *Conn) leave(err error) error {
 	return nil
 }
 
-// run reads lines and runs their commands until the connection ends.
-func (d *Dialect[S]) run(ctx context.Context, c *Conn, s S) (err error) {
+// talk reads lines and runs their commands. It returns errNothing once it would
+// have to wait for a client that can wait in a lot; any other error ends the
+// connection.
+func (v *visit[S]) talk() (err error) {
+	c := v.c
 	defer c.rescue(&err)
+	ctx, cancel := context.WithCancel(v.ctx)
+	defer cancel()
+	c.canceledBy(cancel)
 	for {
 		if err := c.stopping(); err != nil {
 			return err
@@ -112,9 +174,10 @@ func (d *Dialect[S]) run(ctx context.Context, c *Conn, s S) (err error) {
 		if text == "" && whole {
 			continue
 		}
-		if err := d.handle(ctx, c, s, text, whole); err != nil {
+		if err := v.handle(ctx, c, v.s, text, whole); err != nil {
 			return err
 		}
+		c.heard()
 	}
 }
 

@@ -122,7 +122,9 @@ func FuzzSession(f *testing.F) {
 		uploads = 0
 		nc := &tape{sent: sent, sizes: sizes}
 		c := NewConn(nc, Options{MaxErrors: 10, MaxLines: 64, MaxBytes: 64 << 10}, slog.New(slog.DiscardHandler))
-		err := h.dialect.Serve(t.Context(), c)
+		ended := make(chan error, 1)
+		h.dialect.Start(t.Context(), c, func(err error) { ended <- err })
+		err := <-ended
 		nc.mu.Lock()
 		defer nc.mu.Unlock()
 		replies, whole := count(t, nc.got.Bytes())

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +17,17 @@ var (
 // looks is how often in its stall time a blocked write looks at its progress,
 // and so how exact that time is.
 const looks = 4
+
+// errNothing is returned by a read that doesn't wait where nothing has arrived.
+// crypto/tls doesn't remember a net.Error that is temporary: it takes up the
+// record where it was.
+var errNothing net.Error = noneYet{}
+
+type noneYet struct{}
+
+func (noneYet) Error() string   { return "line: nothing has arrived" }
+func (noneYet) Timeout() bool   { return false }
+func (noneYet) Temporary() bool { return true }
 
 // A guard is the connection below TLS. A write may take as long as the client
 // takes bytes; if it takes none for the stall time, the write fails. It sees
@@ -31,18 +43,48 @@ type guard struct {
 	// is none. crypto/tls takes it for one between two records; it does pass
 	// any other error on.
 	tls bool
+	// hasty says that a read takes what has arrived, by raw, and doesn't wait.
+	hasty bool
+	raw   syscall.RawConn
 }
 
-func (g *guard) Read(b []byte) (int, error) {
-	if g.slots != nil {
+func (g *guard) Read(b []byte) (n int, err error) {
+	switch {
+	case g.hasty:
+		n, err = g.look(b)
+	case g.slots != nil:
 		g.slots <- struct{}{}
-		defer func() { <-g.slots }()
+		n, err = g.Conn.Read(b)
+		<-g.slots
+	default:
+		n, err = g.Conn.Read(b)
 	}
-	n, err := g.Conn.Read(b)
 	if g.tls && errors.Is(err, io.EOF) {
 		err = errTorn
 	}
 	return n, err
+}
+
+// look reads what has arrived, or returns errNothing.
+func (g *guard) look(b []byte) (n int, err error) {
+	closed := g.raw.Read(func(fd uintptr) bool {
+		for {
+			if n, err = syscall.Read(int(fd), b); err != syscall.EINTR {
+				return true
+			}
+		}
+	})
+	switch {
+	case closed != nil:
+		return 0, closed
+	case err == syscall.EAGAIN:
+		return 0, errNothing
+	case err != nil:
+		return 0, &net.OpError{Op: "read", Err: os.NewSyscallError("read", err)}
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 func (g *guard) Write(b []byte) (int, error) {

@@ -6,10 +6,11 @@
 // It knows no command, no account and no group. What is said comes from a
 // Dialect: its table of commands and its phrases.
 //
-// One goroutine reads a connection's lines and runs its commands in order. A
-// second one exists only while there is something to write that this goroutine
-// doesn't write itself. Between two lines the state of a session lies in its
-// Conn, none of it on a stack.
+// One goroutine at a time reads a connection's lines and runs its commands in
+// order. A second one exists only while there is something to write that this
+// goroutine doesn't write itself. Between two lines the state of a session lies
+// in its Conn, none of it on a stack: so one of which nothing has arrived is
+// parked, without a goroutine or a buffer, until its Lot wakes it.
 package line
 
 import "errors"

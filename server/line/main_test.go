@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +27,23 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// plainEnv in the environment has connections wait on goroutines of their own,
+// as they do on systems without a Lot.
+const plainEnv = "LINE_TEST_PLAIN"
+
+// TestPlain runs the other tests again without a lot.
+func TestPlain(t *testing.T) {
+	if os.Getenv(plainEnv) != "" {
+		return // this is the second run
+	}
+	t.Parallel()
+	again := exec.CommandContext(t.Context(), os.Args[0], "-test.shuffle=on", "-test.timeout=2m")
+	again.Env = append(os.Environ(), plainEnv+"=1")
+	if out, err := again.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
 
 var words = Phrases{
 	Malformed:    "malformed",
@@ -114,6 +133,7 @@ func (h *house) table() *Table[*visitor] {
 		{Name: "TEXT", Done: "stored", Upload: true, Run: (*visitor).text},
 		{Name: "LATER", Args: "[NOW|PANIC]", Done: "at last", Needs: Anytime, Async: true, Run: (*visitor).owe},
 		{Name: "WAIT", Done: "waited", Needs: Anytime, Run: (*visitor).wait},
+		{Name: "GORGE", Done: "so long", Needs: Anytime, Final: true, Run: (*visitor).gorge},
 		{Name: "EXIT", Aliases: []string{"QUIT"}, Done: "so long", Needs: Anytime, Final: true, Run: fails(nil)},
 	}
 	for i := range rows {
@@ -211,6 +231,12 @@ func (v *visitor) owe(_ context.Context, c *Call) error {
 	return nil
 }
 
+// gorge has the client fall behind what is sent to it while its EXIT runs.
+func (v *visitor) gorge(context.Context, *Call) error {
+	v.c.Append(make([]byte, v.c.opt.Outbox+1))
+	return nil
+}
+
 func (v *visitor) wait(ctx context.Context, _ *Call) error {
 	v.running <- struct{}{}
 	select {
@@ -221,11 +247,19 @@ func (v *visitor) wait(ctx context.Context, _ *Call) error {
 	}
 }
 
-// serve serves one connection on a goroutine of its own.
+// serve serves one connection.
 func (h *house) serve(ctx context.Context, nc net.Conn, opt Options) *Conn {
 	c := NewConn(nc, opt, slog.New(slog.NewTextHandler(h.log, nil)))
-	h.done.Go(func() { h.ended <- h.dialect.Serve(ctx, c) })
+	h.start(ctx, c)
 	return c
+}
+
+func (h *house) start(ctx context.Context, c *Conn) {
+	h.done.Add(1)
+	h.dialect.Start(ctx, c, func(err error) {
+		h.ended <- err
+		h.done.Done()
+	})
 }
 
 // listen serves on a TLS listener until the test ends.
@@ -237,6 +271,11 @@ func (h *house) listen(t *testing.T, opt Options) string {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	if os.Getenv(plainEnv) == "" {
+		if opt.Lot, err = NewLot(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
 		for {

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -39,8 +40,8 @@ func Causes() []Cause {
 	return []Cause{Left, Broken, NoHandshake, NoLogin, Idle, Stalled, Overflow, Refused, EndedOutside, Stopped, Failed}
 }
 
-// Cause is how the connection ended. It is for the goroutine that called Serve,
-// once that has returned.
+// Cause is how the connection ended. It may be asked for once that is over, by
+// the function that Start was given.
 func (c *Conn) Cause() Cause { return c.why }
 
 // because finds the cause in the error with which a session ended.
@@ -68,11 +69,12 @@ func (c *Conn) because(err error) Cause {
 	return Failed
 }
 
-// isNetwork says whether an error is of the connection: the kernel's, or an
-// alert of TLS.
+// isNetwork says whether an error is of the connection: the kernel's, an alert
+// of TLS, or bytes that are no TLS.
 func isNetwork(err error) bool {
 	_, ok := errors.AsType[*net.OpError](err)
-	return ok
+	_, garbage := errors.AsType[tls.RecordHeaderError](err)
+	return ok || garbage
 }
 
 // Waiting says how many bytes are queued for the client, and for how long it

@@ -71,6 +71,7 @@ func TestCause(t *testing.T) {
 
 // TestCauseOfSilence has clients that read nothing.
 func TestCauseOfSilence(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		want Cause
 		opt  Options

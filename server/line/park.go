@@ -1,0 +1,82 @@
+package line
+
+import (
+	"context"
+	"syscall"
+	"time"
+)
+
+// A connection that is parked has no goroutine: resume is called on a new one
+// when something has happened. Whoever parks or wakes it holds mu, which hands
+// the state of its session from one goroutine to the next.
+
+// enterLot has the connection wait in its lot from now on, if it can.
+func (c *Conn) enterLot() bool {
+	socket, ok := c.raw.(syscall.Conn)
+	if !ok || c.opt.Lot == nil {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	c.guard.raw, c.place = raw, c.opt.Lot.add(c, raw)
+	return c.place != 0
+}
+
+func (c *Conn) leaveLot() {
+	if c.place != 0 {
+		c.opt.Lot.remove(c.place)
+	}
+}
+
+// park has the connection wait without a goroutine. If it can't, because
+// something has happened meanwhile, it returns false. Otherwise the caller must
+// not touch the connection any more.
+func (c *Conn) park() bool {
+	at := c.due()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stirred || c.ending != nil || c.cause != nil {
+		return false
+	}
+	c.parked, c.cancel = true, nil
+	switch {
+	case at.IsZero():
+		c.alarm = nil
+	case c.alarm == nil:
+		c.alarm = time.AfterFunc(time.Until(at), c.wake)
+	default:
+		c.alarm.Reset(time.Until(at))
+	}
+	return true
+}
+
+// wake says that something has happened.
+func (c *Conn) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rouse()
+}
+
+// rouse is wake for a caller that holds mu.
+func (c *Conn) rouse() {
+	if !c.parked {
+		c.stirred = true
+		return
+	}
+	c.parked = false
+	if c.alarm != nil {
+		c.alarm.Stop()
+	}
+	go c.resume()
+}
+
+// canceledBy says what cancels the context of the commands that follow.
+func (c *Conn) canceledBy(cancel context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel = cancel; c.cause != nil || c.ending == errEnded {
+		cancel()
+	}
+}
