@@ -114,6 +114,8 @@ const (
 type Log struct {
 	Level  slog.Level `toml:"level"`
 	Format string     `toml:"format" apply:"restart"`
+	// Xferlog is a file, "" for none.
+	Xferlog string `toml:"xferlog"`
 }
 
 // Defaults returns the configuration of an empty file. It is the caller's own,
@@ -280,7 +282,7 @@ func Credential(path string) (name string, ok bool) { return strings.CutPrefix(p
 
 // resolve makes the paths of c that are relative start at dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.State.Dir}
+	paths := []*string{&c.State.Dir, &c.Log.Xferlog}
 	for _, list := range []Paths{c.TLS.Cert, c.TLS.Key} {
 		for i := range list {
 			paths = append(paths, &list[i])

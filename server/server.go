@@ -76,6 +76,7 @@ type Server struct {
 	accounts *account.Directory
 	hub      *hub.Hub
 	disk     *sandbox.Disk
+	xferlog  *files.Xferlog
 	dialects map[string]dialect
 	tls      map[string]*tls.Config
 	initial  Config // what only a start applies is still as it says
@@ -111,7 +112,8 @@ func New(ctx context.Context, opt Options) (*Server, error) {
 		log: opt.Log, started: time.Now(), describe: opt.Describe, ping: opt.Ping,
 		checking: make(chan struct{}, 1),
 		open:     map[*line.Conn]string{}, listeners: map[net.Listener]string{},
-		limits: newLimits(opt.Log),
+		limits:  newLimits(opt.Log),
+		xferlog: files.NewXferlog(opt.Log),
 	}
 	if s.describe == nil {
 		s.describe = func(*admin.Status) {}
@@ -154,7 +156,7 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 			Accounts: s.accounts, Hub: s.hub, Observe: c.observe, OnLogin: c.login,
 		}),
 		ProtocolFiles: files.New(files.Options{
-			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Observe: f.observe, OnLogin: f.login,
+			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Observe: f.observe, OnLogin: f.login, Xferlog: s.xferlog,
 		}),
 		ProtocolAdmin: admin.New(admin.Options{
 			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Status: s.Status,
@@ -215,13 +217,42 @@ func (s *Server) configure(cfg Config) {
 // has changed.
 func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	restart = cfg.Changed(s.initial)
-	if err := s.accounts.SetOptions(cfg.accounts()); err != nil {
+	transfers, err := openXferlog(cfg)
+	if err != nil {
 		return nil, err
 	}
+	if err := s.accounts.SetOptions(cfg.accounts()); err != nil {
+		if transfers != nil {
+			transfers.Close()
+		}
+		return nil, err
+	}
+	s.xferlog.Use(transfers)
 	s.hub.Configure(cfg.hub())
 	s.disk.SetOptions(cfg.sandbox())
 	s.configure(cfg)
 	return restart, nil
+}
+
+// OpenXferlog opens the file of log.xferlog, if there is one. Reload does so
+// again.
+func (s *Server) OpenXferlog() error {
+	file, err := openXferlog(*s.config.Load())
+	if err == nil {
+		s.xferlog.Use(file)
+	}
+	return err
+}
+
+func openXferlog(cfg Config) (*os.File, error) {
+	if cfg.Log.Xferlog == "" {
+		return nil, nil
+	}
+	file, err := files.OpenXferlog(cfg.Log.Xferlog)
+	if err != nil {
+		return nil, fmt.Errorf("log.xferlog: %w", err)
+	}
+	return file, nil
 }
 
 // Serve accepts connections, by protocol, until Shutdown. It returns
@@ -414,6 +445,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // close closes the rooms that are open.
 func (s *Server) close() {
 	s.cancel()
+	s.xferlog.Use(nil)
 	if s.hub != nil {
 		s.hub.Close()
 	}

@@ -41,7 +41,7 @@ func (p *program) check() error {
 	if err := becomeOwner(s.dir); err != nil {
 		return err
 	}
-	return errors.Join(checkTLS(s.TLS), checkDir(s.dir))
+	return errors.Join(checkTLS(s.TLS), checkDir(s.dir), checkXferlog(s.Log.Xferlog))
 }
 
 func checkTLS(c server.TLS) error {
@@ -58,6 +58,25 @@ func checkTLS(c server.TLS) error {
 	}
 	_, err := tlsutil.ParseNames(c.Names)
 	return err
+}
+
+// checkXferlog says why the file of that name can't be written, or made.
+func checkXferlog(path string) error {
+	if path == "" {
+		return nil
+	}
+	at := path
+	info, err := os.Lstat(at)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		at = filepath.Dir(at)
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("log.xferlog: %s is not a regular file", path)
+	}
+	if err := unix.Access(at, unix.W_OK); err != nil {
+		return fmt.Errorf("log.xferlog: %s: %w", at, err)
+	}
+	return nil
 }
 
 // checkDir says why the state directory can't be used, or made where it is

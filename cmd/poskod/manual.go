@@ -76,6 +76,35 @@ Connect, on the same machine:
 Stop an installed poskod for good: a client would start the service again.
 
   systemctl stop poskod-chat.socket poskod-files.socket poskod.service`},
+	{"TRANSFER LOG", `Each upload, download, deletion and renaming of a file is one line of the log, at
+the level info, with these attributes: account, address, path (and, of a
+renaming, to), bytes that were moved, duration, result, and err with what went
+wrong. The result is "ok"; "refused": nothing has changed; "aborted": the
+connection broke or was cut off before all bytes were there; or "unclear": the
+disk failed at the end, and what was done may not outlast a power cut. Paths are
+as the account sees them, quoted where they hold anything but plain characters,
+so that no name can look like an attribute or another line. With the journal:
+
+  journalctl -u poskod -o json ACCOUNT=ani RESULT=aborted
+
+log.xferlog names a file that gets the same in the format of xferlog(5), for
+tools that read it: uploads (i), downloads (o) and deletions (d), complete (c)
+or incomplete (i), with the local time of their end; what was refused before it
+began and renamings are left out. In names, blanks and what cannot be printed
+are "_". A failure to write there, on a full disk say, is logged and disturbs no
+transfer. For logrotate(8):
+
+  /var/log/posko/xferlog {
+      su posko posko
+      weekly
+      rotate 8
+      compress
+      delaycompress
+      missingok
+      postrotate
+          systemctl reload poskod.service
+      endscript
+  }`},
 	{"SEE ALSO", `posko.toml(5), posko-protocol(7), systemctl(1), journalctl(1), openssl-s_client(1ssl)`},
 }
 

@@ -84,6 +84,9 @@ func start(ctx context.Context, p *program, s settings, handed listeners) (_ *da
 		return nil, err
 	}
 	open = append(open, func() { d.server.Shutdown(ctx) })
+	if err := d.server.OpenXferlog(); err != nil {
+		return nil, err
+	}
 	if d.listeners, err = listen(s.Listen, handed, d.log); err != nil {
 		return nil, err
 	}

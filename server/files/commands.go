@@ -63,7 +63,7 @@ func newTable() *line.Table[*session] {
 		line.Command[*session]{
 			Name: "RETR", Aliases: []string{"GET"}, Args: "FILE...", Help: "fetch a file",
 			Says: "N bytes", Refuses: oneFile,
-			Run: (*session).retrieve,
+			Run: recorded(download, (*session).retrieve),
 		},
 		line.Command[*session]{
 			Name: "CD", Args: "DIR...", Help: "go to another directory",
@@ -74,12 +74,12 @@ func newTable() *line.Table[*session] {
 			Name: "PUT", Args: "FILE...", Help: "store a file: as many bytes as ALLO has said, or lines up to a single dot",
 			Upload: true, Done: okStored,
 			Refuses: slices.Concat(line.Refusals{{Err: errALLO, Say: errNoALLO}}, oneFile, taken, change),
-			Run:     (*session).put,
+			Run:     recorded(upload, (*session).put),
 		},
 		line.Command[*session]{
 			Name: "DEL", Args: "FILE...", Help: "delete a file",
 			Done: okDeleted, Refuses: slices.Concat(oneFile, change),
-			Run: (*session).remove,
+			Run: recorded(deletion, (*session).remove),
 		},
 		line.Command[*session]{
 			Name: "EXIT", Aliases: []string{"QUIT"}, Help: "close the connection",
@@ -114,7 +114,7 @@ func newTable() *line.Table[*session] {
 		line.Command[*session]{
 			Name: "RNTO", Args: "NAME...", Help: "rename it, to a name that is free",
 			Done: okRenamed, Refuses: slices.Concat(line.Refusals{{Err: errNoSource, Say: errRNFRFirst}}, anyEntry, taken, change),
-			Run: (*session).renameTo,
+			Run: recorded(renaming, (*session).renameTo),
 		},
 		line.Command[*session]{
 			Name: "SIZE", Args: "FILE...", Help: "tell how many bytes a file has",

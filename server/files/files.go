@@ -32,6 +32,8 @@ type Options struct {
 	// account or hub, or an unforeseen one. It may be called from any goroutine,
 	// and may be nil.
 	OnLogin func(error)
+	// Xferlog is told of transfers and deletions. It may be nil.
+	Xferlog *Xferlog
 }
 
 // A Dialect serves the file protocol. Its methods may be called from any

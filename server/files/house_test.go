@@ -105,6 +105,8 @@ func newHouse(t testing.TB, r rules) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.Xferlog = NewXferlog(log)
+	t.Cleanup(func() { h.Xferlog.Use(nil) })
 	dialect := New(h.Options)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup

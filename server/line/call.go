@@ -46,6 +46,8 @@ type Call struct {
 	body   io.ReadCloser
 	asked  bool  // for the data of an upload
 	broken error // the connection broke in the middle of the data
+	moved  int64 // bytes of data
+	ended  func(cut bool, err error)
 	later  bool
 	answer func(error)
 	done   atomic.Bool // of a later answer
@@ -61,6 +63,21 @@ func (c *Call) Arg(i int) string {
 
 // Say sets the text of the reply. It must not look like one that carries data.
 func (c *Call) Say(r Reply) { c.say = r }
+
+// Moved is how many bytes of a file this command has received, or sent as the
+// body of Bytes.
+func (c *Call) Moved() int64 { return c.moved }
+
+// OnEnd has f told how the command ended: with nil, with the error with which it
+// was refused, or, if cut, with the one that ended the connection before all
+// data had been received or sent. It is not for an Async row.
+func (c *Call) OnEnd(f func(cut bool, err error)) { c.ended = f }
+
+func (c *Call) end(cut bool, err error) {
+	if c.ended != nil {
+		c.ended(cut, err)
+	}
+}
 
 // Lines answers with rows.
 func (c *Call) Lines(lines []string) {
@@ -123,12 +140,13 @@ func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 	var failed error
 	for n > 0 {
 		chunk := buf[:min(n, transferSize)]
-		if err := conn.readFull(chunk); err != nil {
+		got, err := conn.readFull(chunk)
+		c.received(got)
+		if err != nil {
 			c.broken = err
 			return err
 		}
-		n -= int64(len(chunk))
-		conn.opt.Counters.Received.Add(int64(len(chunk)))
+		n -= int64(got)
 		if failed == nil {
 			_, failed = w.Write(chunk)
 		}
@@ -164,13 +182,18 @@ func (c *Call) ReceiveText(first Reply, w io.Writer) error {
 			err = conn.words.BadLine
 		case failed == nil:
 			text = strings.TrimPrefix(text, dot) + "\n"
-			conn.opt.Counters.Received.Add(int64(len(text)))
+			c.received(len(text))
 			_, err = out.WriteString(text)
 		}
 		if failed == nil {
 			failed = err
 		}
 	}
+}
+
+func (c *Call) received(n int) {
+	c.moved += int64(n)
+	c.conn.opt.Counters.Received.Add(int64(n))
 }
 
 // ask sends the reply after which the client sends its data.
@@ -193,9 +216,9 @@ func (c *Conn) receive(on bool) {
 	}
 }
 
-// readFull fills b with what the client sends.
-func (c *Conn) readFull(b []byte) error {
-	n := copy(b, c.in.bytes())
+// readFull fills b with what the client sends, and returns how much it was.
+func (c *Conn) readFull(b []byte) (n int, err error) {
+	n = copy(b, c.in.bytes())
 	if n > 0 {
 		c.in.take(n)
 	}
@@ -203,10 +226,10 @@ func (c *Conn) readFull(b []byte) error {
 		m, err := c.read(b[n:])
 		n += m
 		if err != nil {
-			return noEOF(err)
+			return n, noEOF(err)
 		}
 	}
-	return nil
+	return n, nil
 }
 
 var errPromise = errors.New("line: the data of a reply is not what was promised")
@@ -253,23 +276,25 @@ func sendRows(d data, n int64, rows iter.Seq2[string, error]) error {
 	return w.Flush()
 }
 
-// sendBytes sends n bytes of body behind their number, which goes out together
+// sendBytes sends the body behind its number of bytes, which goes out together
 // with the first of them.
-func sendBytes(d data, n int64, body io.Reader, sent *atomic.Int64) error {
+func (c *Call) sendBytes(d data) error {
+	n := c.count
 	buf := transfers.Get().(*[transferSize]byte)
 	defer transfers.Put(buf)
 	head := copy(buf[:], okPrefix+strconv.FormatInt(n, 10)+bytesUnit+"\n")
 	for {
 		chunk := buf[:head+int(min(n, int64(transferSize-head)))]
 		// What there is goes out, so that a slow body is no silence.
-		read, err := io.ReadAtLeast(body, chunk[head:], min(1, len(chunk)-head))
+		read, err := io.ReadAtLeast(c.body, chunk[head:], min(1, len(chunk)-head))
 		if err != nil {
 			return errors.Join(errPromise, err)
 		}
 		if _, err := d.Write(chunk[:head+read]); err != nil {
 			return err
 		}
-		sent.Add(int64(read))
+		c.moved += int64(read)
+		c.conn.opt.Counters.Sent.Add(int64(read))
 		if n -= int64(read); n == 0 {
 			return nil
 		}

@@ -225,14 +225,23 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 	}
 	switch {
 	case call.broken != nil:
+		call.end(true, call.broken)
 		return call.broken
 	case err != nil && ctx.Err() != nil:
+		call.end(true, err)
 		return errEnded // the client is not told what can't be known
 	}
 	if err != nil && row != nil && row.Refused != nil {
 		row.Refused(s)
 	}
-	return d.answer(c, row, call, err)
+	failed := d.answer(c, row, call, err)
+	if err == nil && call.body != nil {
+		err = c.broken()
+		call.end(err != nil, err)
+	} else {
+		call.end(false, err)
+	}
+	return failed
 }
 
 // do runs a command.
@@ -293,7 +302,7 @@ func (d *Dialect[S]) answer(c *Conn, row *Command[S], call *Call, err error) err
 	case call.rows != nil:
 		err = c.send(func(d data) error { return sendRows(d, call.count, call.rows) })
 	case call.body != nil:
-		err = c.send(func(d data) error { return sendBytes(d, call.count, call.body, &c.opt.Counters.Sent) })
+		err = c.send(call.sendBytes)
 	case call.later:
 		c.out.append([]byte(okPrefix + string(say) + "\n"))
 	default:
