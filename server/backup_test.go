@@ -54,7 +54,7 @@ func TestBackup(t *testing.T) {
 	}
 	again := openHouse(t, testConfig(), dir)
 	again.own.CAFile()
-	if again.own.Authority().SerialNumber.Cmp(h.own.Authority().SerialNumber) != 0 {
+	if again.own.Certificate().SerialNumber.Cmp(h.own.Certificate().SerialNumber) != 0 {
 		t.Error("another authority")
 	}
 	budi := again.login(ProtocolChat, "budi", "rahasia2")

@@ -55,6 +55,8 @@ type Options struct {
 	// called once for each.
 	TLS func(alpn string) *tls.Config
 	Log *slog.Logger
+	// Authority issues certificates for the operator.
+	Authority admin.Authority
 	// Fail is called once if the state can't be trusted any more: the process
 	// should end with an error, and start again. It may be nil.
 	Fail func(error)
@@ -159,7 +161,7 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Observe: f.observe, OnLogin: f.login, Xferlog: s.xferlog,
 		}),
 		ProtocolAdmin: admin.New(admin.Options{
-			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Status: s.Status,
+			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Status: s.Status, Authority: opt.Authority,
 			MinPassword: func() int { return s.config.Load().Accounts.MinPassword },
 		}),
 	}

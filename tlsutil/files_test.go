@@ -184,7 +184,7 @@ func TestFilesUnderLoad(t *testing.T) {
 	pair := func() (chain, key []byte) {
 		own.mu.Lock()
 		defer own.mu.Unlock()
-		data, err := own.issue([]string{"localhost"})
+		data, err := own.Issue(ForServer, []string{"localhost"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,9 +242,9 @@ func TestFilesSNI(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.example", "b.example", "*.c.example"} {
 		own := openOwn(t, t.TempDir())
-		pool.AddCert(own.authority.Leaf)
+		pool.AddCert(own.Certificate())
 		own.mu.Lock()
-		data, err := own.issue([]string{name})
+		data, err := own.Issue(ForServer, []string{name})
 		own.mu.Unlock()
 		if err != nil {
 			t.Fatal(err)

@@ -2,19 +2,12 @@ package tlsutil
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,32 +16,16 @@ import (
 	"time"
 )
 
-// The files in the directory of an authority. The server's key and certificate
-// share one, so that no crash can leave one without the other.
-const (
-	caKeyFile  = "ca.key"     // 0600
-	caFile     = "ca.pem"     // 0644: it is there to be given away
-	serverFile = "server.pem" // 0600: key, certificate, the authority's certificate
-)
+// A renewal has a third of serverLife to succeed. Rather than one long timer
+// there are many short ones, since timers stand still while the machine sleeps
+// and know nothing of a clock that is set.
+const checkEvery = time.Hour
 
-const (
-	authorityYears = 10
-	serverLife     = 90 * 24 * time.Hour
-	// For clients whose clocks are slow.
-	backdate = time.Hour
-	// A renewal has a third of serverLife to succeed. Rather than one long
-	// timer there are many short ones, since timers stand still while the
-	// machine sleeps and know nothing of a clock that is set.
-	checkEvery = time.Hour
-)
-
-// Own is a certificate authority of the server's own, kept in a directory,
-// with one server certificate that it renews while a third of its life is left.
+// Own is the server certificate of an authority of the server's own, beside
+// which it is kept. It is renewed while a third of its life is left.
 type Own struct {
-	dir       string
-	log       *slog.Logger
-	authority tls.Certificate // never changes
-	served    atomic.Pointer[tls.Certificate]
+	*Authority
+	served atomic.Pointer[tls.Certificate]
 
 	mu    sync.Mutex // held while renewing
 	names []string   // what the certificate is to be valid for
@@ -56,30 +33,24 @@ type Own struct {
 	err   error      // its
 }
 
-// OpenOwn opens the authority in dir, or makes one if dir holds nothing of it,
-// and sees to a server certificate for the given names, the machine's name,
-// localhost, 127.0.0.1 and ::1.
-//
-// Only one process at a time may have dir open: the lock on the state directory
-// sees to that. A crash or a power cut at any moment leaves what the next
-// OpenOwn mends. A lost key of the authority is an error and never replaced,
-// since every client would have to be given the new authority. If only the
-// renewal fails, the certificate that is there is served, and Run tries again.
+// OpenOwn is OpenAuthority and then Serve.
 func OpenOwn(dir string, names []string, log *slog.Logger) (*Own, error) {
+	a, err := OpenAuthority(dir, names, log)
+	if err != nil {
+		return nil, err
+	}
+	return a.Serve(names)
+}
+
+// Serve sees to a server certificate for the given names, the machine's name,
+// localhost, 127.0.0.1 and ::1. If only the renewal fails, the certificate that
+// is there is served, and Run tries again.
+func (a *Authority) Serve(names []string) (*Own, error) {
 	names, err := ownNames(names)
 	if err != nil {
 		return nil, err
 	}
-	o := &Own{dir: dir, log: log, names: names}
-	if err := MakeDir(dir); err != nil {
-		return nil, fmt.Errorf("tlsutil: %w", err)
-	}
-	if err := tighten(dir, log); err != nil {
-		return nil, fmt.Errorf("tlsutil: %w", err)
-	}
-	if err := o.openAuthority(); err != nil {
-		return nil, err
-	}
+	o := &Own{Authority: a, names: names}
 	o.openServer()
 	if o.served.Load() != nil {
 		o.check()
@@ -182,114 +153,6 @@ func (o *Own) SetNames(names []string) error {
 	return nil
 }
 
-// Authority returns the certificate that clients are to trust.
-func (o *Own) Authority() *x509.Certificate { return o.authority.Leaf }
-
-// CAFile is the name of the PEM file that holds it.
-func (o *Own) CAFile() string { return filepath.Join(o.dir, caFile) }
-
-// Pool trusts this authority and no other.
-func (o *Own) Pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(o.authority.Leaf)
-	return pool
-}
-
-// openAuthority loads the authority's key and certificate. What is missing is
-// made in this order: the key, its certificate, then server.pem. So a file
-// without the one before it means a loss, not a crash.
-func (o *Own) openAuthority() error {
-	entries, err := os.ReadDir(o.dir)
-	if err != nil {
-		return fmt.Errorf("tlsutil: %w", err)
-	}
-	// By name, and not by whether it can be read: a link to a disk that isn't
-	// mounted must not be taken for a first start.
-	has := make(map[string]bool)
-	for _, entry := range entries {
-		has[entry.Name()] = true
-	}
-	lost := func(err error) error {
-		return fmt.Errorf("tlsutil: the certificate authority in %s can't be used: %w; "+
-			"restore %s and %s from a backup, or move the directory away to get a new authority, which every client must then be given",
-			o.dir, err, caKeyFile, caFile)
-	}
-	switch {
-	case has[serverFile] && !has[caFile]:
-		return lost(errors.New(caFile + " is missing"))
-	case has[caFile] && !has[caKeyFile]:
-		return lost(errors.New(caKeyFile + " is missing"))
-	case !has[caKeyFile]:
-		_, keyPEM, err := newKey()
-		if err != nil {
-			return err
-		}
-		if err := WriteFile(o.dir, caKeyFile, keyPEM, 0o600); err != nil {
-			return fmt.Errorf("tlsutil: %w", err)
-		}
-	}
-	keyFile := filepath.Join(o.dir, caKeyFile)
-	if err := tighten(keyFile, o.log); err != nil {
-		return lost(err)
-	}
-	keyPEM, err := os.ReadFile(keyFile)
-	if err != nil {
-		return lost(err)
-	}
-	if !has[caFile] {
-		if err := o.makeAuthority(keyPEM); err != nil {
-			return lost(err)
-		}
-	}
-	certPEM, err := os.ReadFile(o.CAFile())
-	if err != nil {
-		return lost(err)
-	}
-	if o.authority, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
-		return lost(fmt.Errorf("certificate %s, key %s: %w", caFile, caKeyFile, err))
-	}
-	if !o.authority.Leaf.IsCA {
-		return lost(errors.New(caFile + " is not the certificate of an authority"))
-	}
-	return nil
-}
-
-// makeAuthority writes ca.pem for a key that has none yet.
-func (o *Own) makeAuthority(keyPEM []byte) error {
-	block, _ := pem.Decode(keyPEM)
-	if block == nil {
-		return errors.New(caKeyFile + " is not PEM")
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return fmt.Errorf("%s: %w", caKeyFile, err)
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return errors.New(caKeyFile + " can't sign")
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: commonName("posko authority of "+o.names[0], "posko authority")},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.AddDate(authorityYears, 0, 0),
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-		MaxPathLenZero:        true, // it signs no other authorities
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
-	if err != nil {
-		return err
-	}
-	if err := WriteFile(o.dir, caFile, encode("CERTIFICATE", der), 0o644); err != nil {
-		return err
-	}
-	o.log.Info("a certificate authority has been made; clients are to trust its certificate",
-		"file", o.CAFile(), "sha256", Fingerprint(&x509.Certificate{Raw: der}))
-	return nil
-}
-
 // openServer serves what an earlier run has left. Whether it is still good
 // enough, due says.
 func (o *Own) openServer() {
@@ -340,7 +203,7 @@ func (o *Own) renew(names []string) error {
 		return nil
 	}
 	o.tried = time.Now()
-	data, err := o.issue(names)
+	data, err := o.Issue(ForServer, names)
 	if err != nil {
 		return err
 	}
@@ -356,66 +219,14 @@ func (o *Own) renew(names []string) error {
 	return nil
 }
 
-// issue returns what is to stand in server.pem. The chain holds the authority
-// too, so that a client which only knows its fingerprint can check that.
-func (o *Own) issue(names []string) ([]byte, error) {
-	ca := o.authority.Leaf
-	now := time.Now()
-	if now.Before(ca.NotBefore) || ca.NotAfter.Sub(now) < serverLife/3 {
-		return nil, fmt.Errorf("tlsutil: the certificate authority in %s, valid from %s to %s, can't sign now: "+
-			"set the clock, or move the directory away to get a new authority, which every client must then be given",
-			o.dir, ca.NotBefore.Format(time.DateOnly), ca.NotAfter.Format(time.DateOnly))
+// RenewAuthority replaces the authority, as Renew does, and at once the server
+// certificate, which the old one has signed.
+func (o *Own) RenewAuthority() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.Authority.Renew(o.names); err != nil {
+		return err
 	}
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: commonName(names[0], "posko")},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(serverLife),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-	}
-	if template.NotAfter.After(ca.NotAfter) {
-		template.NotAfter = ca.NotAfter
-	}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, name)
-		}
-	}
-	key, keyPEM, err := newKey()
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), o.authority.PrivateKey)
-	if err != nil {
-		return nil, fmt.Errorf("tlsutil: %w", err)
-	}
-	return slices.Concat(keyPEM, encode("CERTIFICATE", der), encode("CERTIFICATE", ca.Raw)), nil
-}
-
-// commonName returns name, or the other one if it is longer than X.509 allows
-// (RFC 5280, ub-common-name).
-func commonName(name, short string) string {
-	if len(name) > 64 {
-		return short
-	}
-	return name
-}
-
-func newKey() (crypto.Signer, []byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, fmt.Errorf("tlsutil: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("tlsutil: %w", err)
-	}
-	return key, encode("PRIVATE KEY", der), nil
-}
-
-func encode(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	o.err = o.renew(o.names)
+	return o.err
 }

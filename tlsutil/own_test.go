@@ -35,10 +35,10 @@ func TestOwnFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	fingerprint, err := openssl(t, "x509", "-in", own.CAFile(), "-noout", "-fingerprint", "-sha256")
-	if err != nil || strings.TrimSpace(fingerprint) != "sha256 Fingerprint="+Fingerprint(own.Authority()) {
-		t.Errorf("fingerprint %s, openssl says %s", Fingerprint(own.Authority()), fingerprint)
+	if err != nil || strings.TrimSpace(fingerprint) != "sha256 Fingerprint="+Fingerprint(own.Certificate()) {
+		t.Errorf("fingerprint %s, openssl says %s", Fingerprint(own.Certificate()), fingerprint)
 	}
-	if !strings.Contains(logs.Take(), Fingerprint(own.Authority())) {
+	if !strings.Contains(logs.Take(), Fingerprint(own.Certificate())) {
 		t.Error("a new authority is not told of")
 	}
 	for _, c := range []struct {
@@ -74,7 +74,7 @@ func TestOwnFacts(t *testing.T) {
 		t.Errorf("verify: %s", out)
 	}
 
-	ca, leaf := own.Authority(), own.served.Load().Leaf
+	ca, leaf := own.Certificate(), own.served.Load().Leaf
 	now := time.Now()
 	for name, d := range map[string]time.Duration{
 		"the authority began":   now.Sub(ca.NotBefore) - time.Hour,
@@ -114,7 +114,7 @@ func TestOwnChain(t *testing.T) {
 	own := openOwn(t, t.TempDir())
 	addr, _ := listen(t, Config(own, testALPN))
 	chain := mustDial(t, addr, ClientConfig(own.Pool(), "localhost", testALPN)).ConnectionState().PeerCertificates
-	if len(chain) != 2 || Fingerprint(chain[1]) != Fingerprint(own.Authority()) {
+	if len(chain) != 2 || Fingerprint(chain[1]) != Fingerprint(own.Certificate()) {
 		t.Errorf("a chain of %d certificates that doesn't end in the authority", len(chain))
 	}
 }
@@ -126,7 +126,7 @@ func TestOwnLongName(t *testing.T) {
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: own.Pool(), DNSName: long}); err != nil {
 		t.Error(err)
 	}
-	for _, cert := range []*x509.Certificate{own.Authority(), leaf} {
+	for _, cert := range []*x509.Certificate{own.Certificate(), leaf} {
 		if cn := cert.Subject.CommonName; cn == "" || len(cn) > 64 {
 			t.Errorf("common name %q", cn)
 		}
@@ -254,7 +254,7 @@ func TestOwnBroken(t *testing.T) {
 		first := openOwn(t, dir)
 		write(t, filepath.Join(dir, serverFile), data, 0o600)
 		second := openOwn(t, dir)
-		if !first.Authority().Equal(second.Authority()) {
+		if !first.Certificate().Equal(second.Certificate()) {
 			t.Errorf("%s: a new authority", name)
 		}
 		if _, err := second.served.Load().Leaf.Verify(x509.VerifyOptions{Roots: first.Pool()}); err != nil {
@@ -296,7 +296,7 @@ func TestOwnModes(t *testing.T) {
 func TestSetNames(t *testing.T) {
 	dir := t.TempDir()
 	own := openOwn(t, dir, "old.example")
-	ca := own.Authority()
+	ca := own.Certificate()
 	addr, _ := listen(t, Config(own, testALPN))
 	before := mustDial(t, addr, ClientConfig(own.Pool(), "old.example", testALPN))
 	if err := own.SetNames([]string{"old.example"}); err != nil {
@@ -329,7 +329,7 @@ func TestSetNames(t *testing.T) {
 	if state := own.State()[0]; state.Err != nil || !slices.Contains(state.Names, "new.example") {
 		t.Errorf("after a refused change: %v", state)
 	}
-	if !openOwn(t, dir, "new.example", "192.0.2.7").Authority().Equal(ca) {
+	if !openOwn(t, dir, "new.example", "192.0.2.7").Certificate().Equal(ca) {
 		t.Error("a new authority")
 	}
 }
@@ -430,7 +430,7 @@ func TestAuthorityEnds(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		own := openOwn(t, dir)
-		end := own.Authority().NotAfter
+		end := own.Certificate().NotAfter
 		wait(time.Until(end) - 40*24*time.Hour)
 		last := openOwn(t, dir).State()[0]
 		if !last.NotAfter.Equal(end) || last.Err != nil {

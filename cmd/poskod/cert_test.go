@@ -74,3 +74,71 @@ func TestCertFiles(t *testing.T) {
 	h.signal(syscall.SIGHUP)
 	h.log.await("configuration reloaded")
 }
+
+// TestCertIssue issues certificates, by a daemon and without one.
+func TestCertIssue(t *testing.T) {
+	for name, online := range map[string]bool{"online": true, "offline": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, "")
+			h.user("ani")
+			if online {
+				h.serve()
+			}
+			out := t.TempDir()
+			ca := h.must("", "cert", "ca")
+			caFile := filepath.Join(out, "ca.pem")
+			if err := os.WriteFile(caFile, []byte(ca), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			fingerprint := must(exec.Command("openssl", "x509", "-in", caFile, "-noout", "-fingerprint", "-sha256").Output())(t)
+			_, want, _ := strings.Cut(strings.TrimSpace(string(fingerprint)), "=")
+			if first, _, _ := strings.Cut(ca, "\n"); first != "SHA-256 fingerprint: "+want {
+				t.Errorf("printed %q, openssl says %q", first, want)
+			}
+
+			issue := func(args ...string) result {
+				return h.run("", append([]string{"cert", "issue", "--dir", out}, args...)...)
+			}
+			got := issue("imap.example", "192.0.2.7")
+			if got.status != 0 || strings.Contains(got.out+got.err, "PRIVATE") {
+				t.Errorf("a server's: %+v", got)
+			}
+			if got := issue("imap.example"); got.status != 1 || !strings.Contains(got.err, "--force") {
+				t.Errorf("over a file that is there: %+v", got)
+			}
+			key := must(os.ReadFile(filepath.Join(out, "imap.example.key")))(t)
+			if got := issue("imap.example", "--force"); got.status != 0 {
+				t.Errorf("with --force: %+v", got)
+			}
+			if again := must(os.ReadFile(filepath.Join(out, "imap.example.key")))(t); string(again) == string(key) {
+				t.Error("--force has replaced nothing")
+			}
+			if info := must(os.Stat(filepath.Join(out, "imap.example.key")))(t); info.Mode() != 0o600 {
+				t.Errorf("the key has mode %v", info.Mode())
+			}
+			if got := issue("ani", "--client"); got.status != 0 {
+				t.Errorf("a client's: %+v", got)
+			}
+			if got := issue("budi", "--client"); got.status != 1 || !strings.Contains(got.err, "no account budi") {
+				t.Errorf("for nobody: %+v", got)
+			}
+			if got := issue("under_score", "x/y"); got.status != 1 || !strings.Contains(got.err, "x/y") {
+				t.Errorf("no host name: %+v", got)
+			}
+			for purpose, file := range map[string]string{"sslserver": "imap.example.pem", "sslclient": "ani.pem"} {
+				if text, err := exec.Command("openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", caFile, filepath.Join(out, file)).CombinedOutput(); err != nil {
+					t.Errorf("%s: %s", file, text)
+				}
+			}
+			if got := issue("ani", "--client", "--stdout"); strings.Count(got.out, "BEGIN") != 3 {
+				t.Errorf("--stdout: %+v", got)
+			}
+			if got := h.run("", "cert", "ca", "--renew"); got.status != 1 || !strings.Contains(got.err, "--yes") {
+				t.Errorf("renewing unasked: %+v", got)
+			}
+			if renewed := h.must("", "cert", "ca", "--renew", "--yes"); renewed == ca || renewed != h.must("", "cert", "ca") {
+				t.Errorf("renewed:\n%s", renewed)
+			}
+		})
+	}
+}

@@ -24,6 +24,9 @@ type certificates struct {
 	log     *slog.Logger
 	current atomic.Pointer[tlsutil.Source]
 	stop    func() // ends the current one's Run
+
+	mu  sync.Mutex
+	own *tlsutil.Authority // nil until it is asked for
 }
 
 func openCertificates(stateDir string, c server.TLS, log *slog.Logger) (*certificates, error) {
@@ -72,7 +75,21 @@ func (cs *certificates) open(c server.TLS) (tlsutil.Source, error) {
 		}
 		return tlsutil.OpenFiles(pairs, cs.log)
 	}
-	return tlsutil.OpenOwn(cs.dir, c.Names, cs.log)
+	own, err := cs.authority(c.Names)
+	if err != nil {
+		return nil, err
+	}
+	return own.Serve(c.Names)
+}
+
+// authority opens the authority, or makes it, once somebody needs it.
+func (cs *certificates) authority(names []string) (own *tlsutil.Authority, err error) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.own == nil {
+		cs.own, err = tlsutil.OpenAuthority(cs.dir, names, cs.log)
+	}
+	return cs.own, err
 }
 
 // source is the current one, nil before the first.
@@ -98,6 +115,45 @@ func (cs *certificates) State() []tlsutil.State { return cs.source().State() }
 func (cs *certificates) Run(context.Context) {}
 
 func (cs *certificates) close() { cs.stop() }
+
+// issuer is the authority as the operator's commands know it.
+type issuer struct {
+	*certificates
+	names func() []string // the server's
+}
+
+func (i issuer) CA() (pem []byte, fingerprint string, err error) {
+	own, err := i.authority(i.names())
+	if err != nil {
+		return nil, "", err
+	}
+	return own.PEM(), tlsutil.Fingerprint(own.Certificate()), nil
+}
+
+func (i issuer) RenewCA() error {
+	if own, ok := i.source().(*tlsutil.Own); ok {
+		return own.RenewAuthority()
+	}
+	own, err := i.authority(i.names())
+	if err != nil {
+		return err
+	}
+	return own.Renew(i.names())
+}
+
+func (i issuer) IssueServer(names []string) ([]byte, error) { return i.issue(tlsutil.ForServer, names) }
+
+func (i issuer) IssueClient(name string) ([]byte, error) {
+	return i.issue(tlsutil.ForClient, []string{name})
+}
+
+func (i issuer) issue(purpose tlsutil.Purpose, names []string) ([]byte, error) {
+	own, err := i.authority(i.names())
+	if err != nil {
+		return nil, err
+	}
+	return own.Issue(purpose, names)
+}
 
 // describe tells the operator about the certificates.
 func (cs *certificates) describe() []admin.Certificate { return describe(cs.State()) }

@@ -79,6 +79,7 @@ func start(ctx context.Context, p *program, s settings, handed listeners) (_ *da
 	d.server, err = server.New(ctx, server.Options{
 		Config: s.Config, Dir: s.dir, Accounts: d.store.Accounts(), Hub: d.store, Files: d.store,
 		TLS: d.certificates.config, Log: d.log, Fail: d.fail, Ping: d.store.Ping, Describe: d.describe,
+		Authority: issuer{d.certificates, func() []string { return s.TLS.Names }},
 	})
 	if err != nil {
 		return nil, err

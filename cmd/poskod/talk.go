@@ -94,8 +94,9 @@ func offline(ctx context.Context, s settings, verb string, args ...string) (_ li
 		Config: s.Config, Dir: s.dir, Accounts: st.Accounts(), Hub: st, Files: st, Log: log,
 		// The operator's protocol alone is spoken here. No handshake succeeds
 		// without a certificate.
-		TLS:      func(string) *tls.Config { return &tls.Config{} },
-		Describe: func(st *admin.Status) { st.Certificates = inspect(s) },
+		TLS:       func(string) *tls.Config { return &tls.Config{} },
+		Describe:  func(st *admin.Status) { st.Certificates = inspect(s) },
+		Authority: issuer{&certificates{dir: ownDir(s.dir), log: log}, func() []string { return s.TLS.Names }},
 	})
 	if err != nil {
 		return line.Answer{}, allowed(err)

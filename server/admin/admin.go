@@ -26,9 +26,26 @@ type Options struct {
 	Disk     *sandbox.Disk
 	// Status tells about the running server.
 	Status func() Status
+	// Authority issues certificates.
+	Authority Authority
 	// MinPassword is the least length of an account's new password at this
 	// moment, in characters.
 	MinPassword func() int
+}
+
+// An Authority is the server's own certificate authority. Its methods may be
+// called from any goroutine. What they return in PEM ends with the authority's
+// certificate.
+type Authority interface {
+	// CA returns the certificate that people are to trust, and its SHA-256
+	// fingerprint.
+	CA() (pem []byte, fingerprint string, err error)
+	// RenewCA replaces the authority, key and all.
+	RenewCA() error
+	// IssueServer makes a key and a certificate for host names and addresses.
+	IssueServer(names []string) (pem []byte, err error)
+	// IssueClient makes them for a person.
+	IssueClient(name string) (pem []byte, err error)
 }
 
 // A Dialect serves the operator's protocol. Its methods may be called from any

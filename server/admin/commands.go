@@ -101,6 +101,19 @@ func newTable() *line.Table[*session] {
 			Run: (*session).certificates,
 		},
 		line.Command[*session]{
+			Name: "CERTCA", Help: "show the fingerprint and the certificate of the server's own authority, in PEM",
+			Run: (*session).authority,
+		},
+		line.Command[*session]{
+			Name: "CERTCARENEW", Help: "replace the authority: what it has signed is worth nothing any more",
+			Done: okAuthority,
+			Run:  (*session).renewAuthority,
+		},
+		line.Command[*session]{
+			Name: "CERTISSUE", Args: "PURPOSE NAMES...", Help: "issue a certificate: server NAME…, or client ACCOUNT; rows of PEM, the key first",
+			Run: (*session).issue,
+		},
+		line.Command[*session]{
 			Name: "PING", Help: "see whether the server answers",
 			Done: okPong,
 			Run:  (*session).nothing,

@@ -18,6 +18,7 @@ const (
 	okGroupAdded    = line.Reply("group added")
 	okGroupPassword = line.Reply("password changed")
 	okGroupDropped  = line.Reply("group dropped")
+	okAuthority     = line.Reply("certificate authority replaced; give its new certificate to every client")
 	okPong          = line.Reply("PONG")
 	okFarewell      = line.Reply("bye")
 )
