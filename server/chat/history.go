@@ -58,6 +58,7 @@ func (s *session) members(_ context.Context, c *line.Call) error {
 }
 
 func (s *session) check(ctx context.Context, c *line.Call) error {
+	s.checked, _ = s.conn.Heard()
 	n, messages := s.presence.Check(ctx)
 	c.Rows(n, func(yield func(string, error) bool) {
 		for m, err := range messages {

@@ -82,6 +82,9 @@ const (
 	infoDropped = "Grup dibubarkan: "
 )
 
+// infoUnread follows the login of an account that CHECK has something for.
+const infoUnread = "%d pesan belum dibaca, ketik CHECK"
+
 // Roles and presence in the rows of MEMBERS.
 const (
 	roleOwner    = "owner"

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 
 	"posko/server/account"
@@ -20,6 +21,7 @@ type session struct {
 	account  account.Account
 	presence *hub.Session
 	token    string // of ONCE, for the next message
+	checked  int64  // the read that brought the last CHECK
 }
 
 func (s *session) close(clean bool) {
@@ -32,10 +34,14 @@ func (s *session) close(clean bool) {
 }
 
 // heard tells the hub that a command came, so that what was sent before it has
-// surely been received.
+// surely been received. A command that came together with the last CHECK was
+// sent before what that has shown.
 func (s *session) heard() {
-	if s.presence != nil {
-		s.presence.Heard()
+	if s.presence == nil {
+		return
+	}
+	if read, written := s.conn.Heard(); read > s.checked {
+		s.presence.Heard(written)
 	}
 }
 
@@ -63,6 +69,9 @@ func (s *session) login(ctx context.Context, c *line.Call) error {
 		return err
 	}
 	log.Info("login")
+	if n := s.presence.Unread(); n > 0 {
+		c.Notice(fmt.Sprintf(infoUnread, n))
+	}
 	return nil
 }
 

@@ -43,6 +43,8 @@ type Hub struct {
 	settings atomic.Pointer[Settings]
 	rounds   queue
 	ended    chan struct{} // the last round is over
+	kept     chan struct{} // keep has ended
+	cancel   context.CancelFunc
 
 	mu       sync.Mutex
 	people   map[int64]*person  // accounts that have a session
@@ -51,6 +53,7 @@ type Hub struct {
 	admins   map[int64]bool     // what SetAdmin has said since the start
 	groups   map[int64]*group
 	named    map[string]*group
+	joined   map[int64]map[int64]*group // the groups of an account, by their ids
 	privates map[pair]*conversation
 	partners map[int64][]*conversation // the private ones of an account
 	spent    map[int64]*spent          // the tokens of an account
@@ -88,10 +91,10 @@ func key(name string) string { return strings.ToLower(name) }
 func New(ctx context.Context, opt Options) (*Hub, error) {
 	h := &Hub{
 		store: opt.Store, log: opt.Log, fail: opt.Fail,
-		ended:  make(chan struct{}),
+		ended: make(chan struct{}), kept: make(chan struct{}),
 		people: map[int64]*person{}, byName: map[string]*person{},
 		deleted: map[int64]bool{}, admins: map[int64]bool{},
-		groups: map[int64]*group{}, named: map[string]*group{},
+		groups: map[int64]*group{}, named: map[string]*group{}, joined: map[int64]map[int64]*group{},
 		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
 		spent: map[int64]*spent{},
 	}
@@ -125,7 +128,10 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 	if h.lastMessage, h.lastConversation, err = h.store.LastIDs(ctx); err != nil {
 		return nil, err
 	}
-	go h.run(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	go h.run(ctx)
+	ctx, h.cancel = context.WithCancel(ctx)
+	go h.keep(ctx)
 	return h, nil
 }
 
@@ -137,22 +143,35 @@ func (h *Hub) Configure(s Settings) { h.settings.Store(&s) }
 func (h *Hub) Close() {
 	h.rounds.close()
 	<-h.ended
-	h.mu.Lock()
-	saves := make(map[int64]map[int64]int64, len(h.people))
-	for id, p := range h.people {
-		saves[id] = p.changed()
-	}
-	h.mu.Unlock()
+	h.cancel()
+	<-h.kept
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
-	for id, positions := range saves {
-		h.save(ctx, id, positions)
-	}
+	h.savePositions(ctx)
 }
 
 func (h *Hub) addGroup(g *group) {
 	h.groups[g.id] = g
 	h.named[key(g.name)] = g
+	for id := range g.members {
+		h.enter(id, g)
+	}
+}
+
+// enter notes that an account has become a member of a group, and exit that it
+// is none any more.
+func (h *Hub) enter(account int64, g *group) {
+	if h.joined[account] == nil {
+		h.joined[account] = map[int64]*group{}
+	}
+	h.joined[account][g.id] = g
+}
+
+func (h *Hub) exit(account int64, g *group) {
+	delete(h.joined[account], g.id)
+	if len(h.joined[account]) == 0 {
+		delete(h.joined, account)
+	}
 }
 
 func (h *Hub) addPrivate(p pair, c *conversation) {

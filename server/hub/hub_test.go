@@ -74,12 +74,6 @@ func (b *box) Append(text []byte) int64 {
 	return b.appended
 }
 
-func (b *box) Written() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.written
-}
-
 func (b *box) Flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,6 +145,14 @@ func (w *world) attach(id int64) *client {
 		w.t.Fatal(err)
 	}
 	return c
+}
+
+// hear has a command come from the client, which has all that was written.
+func (c *client) hear() {
+	c.mu.Lock()
+	written := c.written
+	c.mu.Unlock()
+	c.Heard(written)
 }
 
 // attachFiles attaches a session that is told nothing.

@@ -121,6 +121,7 @@ func (j *join) plan(r *round) error {
 
 func (j *join) apply(r *round) {
 	j.group.members = j.set
+	r.h.enter(j.who.ID, j.group)
 	if p := r.h.people[j.who.ID]; p != nil {
 		p.readings[j.group.id] = &reading{read: j.group.last}
 	}
@@ -170,6 +171,7 @@ func (l *leave) apply(r *round) {
 // left makes it visible that an account is no longer in a group.
 func (r *round) left(g *group, set members, who Account) {
 	g.members = set
+	r.h.exit(who.ID, g)
 	if p := r.h.people[who.ID]; p != nil {
 		delete(p.readings, g.id)
 	}
@@ -196,6 +198,9 @@ func (d *dropGroup) plan(r *round) (err error) {
 
 func (d *dropGroup) apply(r *round) {
 	r.announce(d.group, Dropped, Account{})
+	for id := range d.group.members {
+		r.h.exit(id, d.group)
+	}
 	delete(r.h.groups, d.group.id)
 	if name := key(d.group.name); r.h.named[name] == d.group {
 		delete(r.h.named, name)

@@ -78,7 +78,7 @@ func TestLeavePosition(t *testing.T) {
 		ani, budi := w.attach(1), w.attach(2)
 		want(t, ani.sendGroup("dapur", "one"), nil)
 		synctest.Wait()
-		budi.Heard()
+		budi.hear()
 		want(t, w.Leave("dapur", budi.who, budi.Session), nil)
 		w.store.onSave = func(positions map[int64]int64) {
 			t.Errorf("saved %v", positions)

@@ -89,7 +89,7 @@ func (m *model) live(id int64, r *rand.Rand) {
 		i := r.IntN(len(here))
 		v := here[i]
 		group := r.IntN(crowdGroups)
-		v.Heard()
+		v.hear()
 		v.keep()
 		switch r.IntN(12) {
 		case 0:

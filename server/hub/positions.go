@@ -86,13 +86,12 @@ func (r *reading) sentTo(s *Session, after, last, end int64) {
 }
 
 // Heard notes that a command came: the client has received what was written to
-// it before.
-func (s *Session) Heard() {
+// it before, up to that place in its outbox. What Check gave counts as written,
+// so that a command that came before its end is none to call Heard for.
+func (s *Session) Heard(written int64) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	if len(s.unsure) > 0 {
-		s.received(s.at.Out.Written())
-	}
+	s.received(written)
 }
 
 // received moves the account's read positions over what the client has, up to a

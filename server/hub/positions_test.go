@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"posko/server/hub"
 )
@@ -196,7 +197,7 @@ func (w *world) play(steps []step) {
 		case "a is lost", "a is back":
 			c.broken = s.do == "a is lost"
 		case "a hears", "b hears":
-			c.Heard()
+			c.hear()
 		case "a checks", "b checks":
 			if got := c.check(); !slices.Equal(got, s.want) {
 				t.Errorf("step %d, %s: %q, want %q", i, s.do, got, s.want)
@@ -214,6 +215,68 @@ func (w *world) play(steps []step) {
 		t.Fatal("somebody is still there")
 	}
 	w.attach(2).checked(rest...)
+}
+
+// Read positions are stored while sessions last: at CHECK, and now and then.
+func TestSavePositions(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		id := w.group("dapur", 1, 2)
+		ani, budi := w.attach(1), w.attach(2)
+		stored := func(number int64) {
+			t.Helper()
+			synctest.Wait()
+			if got := w.store.positions[[2]int64{2, id}]; got != number {
+				t.Errorf("the stored position is %d, want %d", got, number)
+			}
+		}
+		want(t, ani.sendGroup("dapur", "one"), nil)
+		synctest.Wait()
+		budi.hear()
+		stored(0)
+		budi.checked()
+		stored(1)
+		want(t, ani.sendGroup("dapur", "two"), nil)
+		synctest.Wait()
+		budi.hear()
+		time.Sleep(10 * time.Second) // of the bubble
+		stored(2)
+		saved := 0
+		w.store.onSave = func(map[int64]int64) { saved++ }
+		time.Sleep(time.Hour)
+		if saved > 0 {
+			t.Errorf("nothing has moved, and it was stored %d times", saved)
+		}
+	})
+}
+
+// What is unread is counted without being read.
+func TestUnread(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		w.group("kebun", 1, 2)
+		w.group("sawah", 1)
+		ani, budi := w.attach(1), w.attach(2)
+		want(t, ani.send("u2", "private"), nil)
+		budi.Detach(false)
+		for _, g := range []string{"dapur", "kebun", "sawah", "dapur"} {
+			want(t, ani.sendGroup(g, g), nil)
+		}
+		budi = w.attach(2)
+		unread := func(n int64) {
+			t.Helper()
+			if got := budi.Unread(); got != n {
+				t.Errorf("%d are unread, want %d", got, n)
+			}
+		}
+		unread(4)
+		unread(4)
+		want(t, w.Leave("kebun", user(2), nil), nil)
+		unread(3)
+		want(t, w.DropGroup("dapur"), nil)
+		unread(1)
+		budi.checked("private")
+		unread(0)
+	})
 }
 
 // After a restart everything goes on.

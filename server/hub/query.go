@@ -133,12 +133,10 @@ func (s *Session) Groups() []GroupInfo {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	var all []GroupInfo
-	for _, g := range s.hub.groups {
-		if _, ok := g.members[s.at.Account.ID]; ok {
-			info := g.info()
-			info.Unread = g.last - s.person.reading(g.id).top()
-			all = append(all, info)
-		}
+	for _, g := range s.hub.joined[s.at.Account.ID] {
+		info := g.info()
+		info.Unread = s.unreadOf(&g.conversation)
+		all = append(all, info)
 	}
 	slices.SortFunc(all, func(a, b GroupInfo) int { return byNames(a.Name, b.Name) })
 	return all
@@ -151,7 +149,8 @@ const unreadPage = 200
 // oldest first over all conversations, and counts them as sent to this one. They
 // are read from the store while they are taken.
 func (s *Session) Check(ctx context.Context) (n int, messages iter.Seq2[Message, error]) {
-	spans := s.unread()
+	spans, positions := s.unread()
+	s.hub.save(ctx, s.at.Account.ID, positions)
 	for _, span := range spans {
 		n += int(span.Last - span.After)
 	}
@@ -179,28 +178,53 @@ func (s *Session) Check(ctx context.Context) (n int, messages iter.Seq2[Message,
 var errMissing = errors.New("hub: unread messages are missing from the store")
 
 // unread returns what was not sent to the account's sessions, and counts it as
-// sent to this one.
-func (s *Session) unread() []Span {
+// sent to this one; and the read positions that are not stored yet.
+func (s *Session) unread() ([]Span, map[int64]int64) {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var spans []Span
-	add := func(c *conversation) {
-		r := s.person.reading(c.id)
-		if top := r.top(); top < c.last {
-			spans = append(spans, Span{c.id, top, c.last})
-			r.sentTo(s, top, c.last, 0)
+	for c := range s.conversations() {
+		if n := s.unreadOf(c); n > 0 {
+			spans = append(spans, Span{c.id, c.last - n, c.last})
+			s.person.reading(c.id).sentTo(s, c.last-n, c.last, 0)
 		}
 	}
-	for _, g := range h.groups {
-		if _, ok := g.members[s.at.Account.ID]; ok {
-			add(&g.conversation)
+	return spans, s.person.changed()
+}
+
+// Unread is how many messages Check would give.
+func (s *Session) Unread() (n int64) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for c := range s.conversations() {
+		n += s.unreadOf(c)
+	}
+	return n
+}
+
+// unreadOf is how many of them are of a conversation. mu is held.
+func (s *Session) unreadOf(c *conversation) int64 {
+	if r := s.person.readings[c.id]; r != nil {
+		return c.last - r.top()
+	}
+	return c.last
+}
+
+// conversations are those that the session's account takes part in. mu is held.
+func (s *Session) conversations() iter.Seq[*conversation] {
+	return func(yield func(*conversation) bool) {
+		for _, g := range s.hub.joined[s.at.Account.ID] {
+			if !yield(&g.conversation) {
+				return
+			}
+		}
+		for _, c := range s.hub.partners[s.at.Account.ID] {
+			if !yield(c) {
+				return
+			}
 		}
 	}
-	for _, c := range h.partners[s.at.Account.ID] {
-		add(c)
-	}
-	return spans
 }
 
 // Past returns one page of the history of a group that the account belongs to,

@@ -347,7 +347,7 @@ func TestClosePositions(t *testing.T) {
 		ani, budi := w.attach(1), w.attach(2)
 		want(t, ani.sendGroup("dapur", "heard"), nil)
 		synctest.Wait()
-		budi.Heard()
+		budi.hear()
 		want(t, ani.sendGroup("dapur", "not heard"), nil)
 		w.Close()
 		again := open(t, w.store, defaults)

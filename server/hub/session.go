@@ -22,9 +22,6 @@ type Outbox interface {
 	// Append queues bytes that never change and returns their end in the
 	// stream of what was queued; 0 if the connection is lost, and they with it.
 	Append(b []byte) (end int64)
-	// Written is how far in that stream the client's connection has taken
-	// bytes.
-	Written() int64
 	// Flush has what is queued written.
 	Flush()
 }

@@ -176,6 +176,8 @@ type Store interface {
 	Privates(ctx context.Context) ([]StoredPrivate, error)
 	// Tokens returns the tokens that were used after a time, from the oldest on.
 	Tokens(ctx context.Context, after time.Time) ([]StoredToken, error)
+	// ForgetTokens deletes those that were not. It need not be durable on return.
+	ForgetTokens(ctx context.Context, after time.Time) error
 	// AccountByName finds an account's ID and name by its lower-case name, for
 	// a history that is asked for by name. It returns ErrNoAccount.
 	AccountByName(ctx context.Context, key string) (Account, error)

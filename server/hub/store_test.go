@@ -101,6 +101,13 @@ func (m *memory) Tokens(_ context.Context, after time.Time) (all []hub.StoredTok
 	return all, nil
 }
 
+func (m *memory) ForgetTokens(_ context.Context, after time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tokens = slices.DeleteFunc(m.tokens, func(t hub.StoredToken) bool { return !t.Time.After(after) })
+	return nil
+}
+
 func (m *memory) Positions(_ context.Context, account int64) (map[int64]int64, error) {
 	m.mu.Lock()
 	all := map[int64]int64{}

@@ -41,6 +41,7 @@ type Call struct {
 	conn   *Conn
 	began  time.Time
 	say    Reply
+	notice string
 	count  int64
 	rows   iter.Seq2[string, error]
 	body   io.ReadCloser
@@ -78,6 +79,9 @@ func (c *Call) end(cut bool, err error) {
 		c.ended(cut, err)
 	}
 }
+
+// Notice has an [INFO] line follow the reply of a success that carries no data.
+func (c *Call) Notice(text string) { c.notice = text }
 
 // Lines answers with rows.
 func (c *Call) Lines(lines []string) {

@@ -353,7 +353,7 @@ func TestNothingBehindTheEnd(t *testing.T) {
 	if err := c.broken(); err != nil {
 		t.Errorf("an event cut the connection: %v", err)
 	}
-	if c.Written() >= end {
+	if c.out.position() >= end {
 		t.Error("an event behind the end counts as written")
 	}
 }

@@ -56,7 +56,7 @@ var (
 
 // A Conn is one client's connection and the state of its session.
 //
-// Append, Flush, Written, Stop and End may be called from any goroutine; the
+// Append, Flush, Stop and End may be called from any goroutine; the
 // rest belongs to the connection's own, which runs the commands.
 type Conn struct {
 	opt    Options
@@ -109,6 +109,7 @@ func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
 		c.nc, c.shaking = tls.Server(c.guard, opt.TLS), true
 	}
 	c.out = newOutbox(c.nc, opt.Outbox, c.cut)
+	c.guard.out = c.out
 	return c
 }
 
@@ -130,8 +131,10 @@ func (c *Conn) SetLoggedIn(in bool) {
 // called afterwards.
 func (c *Conn) Append(b []byte) (end int64) { return c.out.append(b) }
 
-// Written is how far in that stream the client's connection has taken bytes.
-func (c *Conn) Written() int64 { return c.out.position() }
+// Heard says which read from the network brought the last bytes of the command
+// that runs, and how far in that stream the connection had taken bytes by then.
+// What was written later the client can't have known when it sent the command.
+func (c *Conn) Heard() (read, written int64) { return c.guard.reads, c.guard.written }
 
 // Flush has what is queued written. It never waits.
 func (c *Conn) Flush() { c.out.flush() }

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -199,13 +200,13 @@ func TestAppend(t *testing.T) {
 	u.do("ECHO in", "[OK] echo in")
 	c.Append([]byte("[MSG] one\n"))
 	end := c.Append([]byte("[MSG] two\n"))
-	if c.Written() >= end {
+	if c.out.position() >= end {
 		t.Error("written before the flush")
 	}
 	c.Flush()
 	u.hear("[MSG] one", "[MSG] two")
-	if err := c.out.drain(); err != nil || c.Written() != end {
-		t.Errorf("written %d of %d, %v", c.Written(), end, err)
+	if err := c.out.drain(); err != nil || c.out.position() != end {
+		t.Errorf("written %d of %d, %v", c.out.position(), end, err)
 	}
 }
 
@@ -254,5 +255,33 @@ func TestIdleCost(t *testing.T) {
 		c.End("")
 		users[i].raw.Close()
 		await(t, h.ended)
+	}
+}
+
+// TestHeard: a command was sent before what is written after it has arrived,
+// however late it runs.
+func TestHeard(t *testing.T) {
+	h := newHouse()
+	u, c := h.dial(t, h.listen(t, Options{}))
+	u.say("LOGIN ani\nHEARD\n") // the first reads are the handshake's
+	u.hear("[OK] welcome")
+	if heard, err := u.ReadLine(); !strings.HasSuffix(heard, "reads and 0 bytes") {
+		t.Fatalf("heard %q, %v", heard, err)
+	}
+	u.hear("[INFO] that was it")
+	u.say("WAIT\nHEARD\nHEARD\n")
+	<-h.running
+	c.Append([]byte("[MSG] meanwhile\n"))
+	c.Flush()
+	u.hear("[MSG] meanwhile")
+	h.proceed <- struct{}{}
+	u.hear("[OK] waited", "[OK] after 1 reads and 63 bytes", "[INFO] that was it",
+		"[OK] after 0 reads and 63 bytes", "[INFO] that was it")
+	u.do("ECHO", "[OK] echo ") // and so all before it is known to be written
+	u.say("HEARD\n")
+	heard, err := u.ReadLine()
+	var written int
+	if _, scan := fmt.Sscanf(heard, "[OK] after 2 reads and %d bytes", &written); errors.Join(err, scan) != nil || written < 193 {
+		t.Errorf("heard %q, %v", heard, err)
 	}
 }

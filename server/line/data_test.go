@@ -71,7 +71,7 @@ func TestEventsWait(t *testing.T) {
 	await(t, h.running)
 	end := c.Append([]byte("[MSG] meanwhile\n"))
 	c.Flush()
-	if c.Written() >= end {
+	if c.out.position() >= end {
 		t.Error("an event was written inside of data")
 	}
 	h.proceed <- struct{}{}

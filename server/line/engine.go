@@ -307,6 +307,7 @@ func (d *Dialect[S]) answer(c *Conn, row *Command[S], call *Call, err error) err
 		c.out.append([]byte(okPrefix + string(say) + "\n"))
 	default:
 		c.reply(okPrefix, string(say))
+		c.info(call.notice)
 	}
 	if err == nil && row.Final {
 		c.clean = true

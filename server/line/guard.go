@@ -46,6 +46,11 @@ type guard struct {
 	// hasty says that a read takes what has arrived, by raw, and doesn't wait.
 	hasty bool
 	raw   syscall.RawConn
+	// out is what is written to the same client; nil where nobody asks for the
+	// next two.
+	out     *outbox
+	reads   int64 // that brought something
+	written int64 // how far out was at the last of them
 }
 
 func (g *guard) Read(b []byte) (n int, err error) {
@@ -58,6 +63,9 @@ func (g *guard) Read(b []byte) (n int, err error) {
 		<-g.slots
 	default:
 		n, err = g.Conn.Read(b)
+	}
+	if n > 0 && g.out != nil {
+		g.reads, g.written = g.reads+1, g.out.position()
 	}
 	if g.tls && errors.Is(err, io.EOF) {
 		err = errTorn

@@ -85,6 +85,8 @@ type visitor struct {
 	*house
 	c   *Conn
 	ran int // ADDs
+
+	reads int64 // at the last HEARD
 }
 
 func newHouse() *house {
@@ -132,6 +134,7 @@ func (h *house) table() *Table[*visitor] {
 		{Name: "PUT", Args: "NAME SIZE", Done: "stored", Upload: true, Run: (*visitor).put},
 		{Name: "TEXT", Done: "stored", Upload: true, Run: (*visitor).text},
 		{Name: "LATER", Args: "[NOW|PANIC]", Done: "at last", Needs: Anytime, Async: true, Run: (*visitor).owe},
+		{Name: "HEARD", Needs: Anytime, Run: (*visitor).heard},
 		{Name: "WAIT", Done: "waited", Needs: Anytime, Run: (*visitor).wait},
 		{Name: "GORGE", Done: "so long", Needs: Anytime, Final: true, Run: (*visitor).gorge},
 		{Name: "EXIT", Aliases: []string{"QUIT"}, Done: "so long", Needs: Anytime, Final: true, Run: fails(nil)},
@@ -163,6 +166,14 @@ func (v *visitor) echo(_ context.Context, c *Call) error {
 func (v *visitor) add(_ context.Context, c *Call) error {
 	v.ran++
 	c.Say(Reply(strconv.Itoa(v.ran)))
+	return nil
+}
+
+func (v *visitor) heard(_ context.Context, c *Call) error {
+	read, written := v.c.Heard()
+	c.Say(Reply(fmt.Sprintf("after %d reads and %d bytes", read-v.reads, written)))
+	v.reads = read
+	c.Notice("that was it")
 	return nil
 }
 

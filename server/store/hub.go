@@ -84,6 +84,32 @@ func (s *Store) Tokens(ctx context.Context, after time.Time) ([]hub.StoredToken,
 	}, `SELECT account, token, time FROM tokens WHERE time > ? ORDER BY time`, after.UnixMilli())
 }
 
+// ForgetTokens: see hub.Store.
+func (s *Store) ForgetTokens(ctx context.Context, after time.Time) error {
+	return s.sweep(ctx, `DELETE FROM tokens WHERE (account, token) IN (
+	SELECT account, token FROM tokens WHERE time <= ? LIMIT ?)`, after.UnixMilli())
+}
+
+// sweepRows is how many rows are deleted at a time: a round that comes meanwhile
+// waits for no more.
+const sweepRows = 500
+
+// sweep runs a query that deletes at most so many rows as its last argument says,
+// until there is nothing more to delete.
+func (s *Store) sweep(ctx context.Context, query string, args ...any) error {
+	args = append(args, sweepRows)
+	for more := true; more; {
+		err := s.write(ctx, s.lazy, func(ctx context.Context) (err error) {
+			more, err = changed(ctx, s.lazy, query, args...)
+			return err
+		})
+		if err != nil {
+			return full(err, hub.ErrFull)
+		}
+	}
+	return nil
+}
+
 // AccountByName: see hub.Store.
 func (s *Store) AccountByName(ctx context.Context, key string) (hub.Account, error) {
 	a, err := one(ctx, s.read, func(r *sql.Rows) (a hub.Account, err error) {

@@ -270,6 +270,12 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	budis := hub.StoredToken{Account: budi, Token: "a", Time: t0.Add(2 * time.Second)}
+	if err := s.ForgetTokens(t.Context(), t0.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := one(t.Context(), s.read, scanInt, `SELECT count(*) FROM tokens`); n != 3 || err != nil {
+		t.Errorf("%d tokens are left, %v", n, err)
+	}
 	stored(budis, hub.StoredToken{Account: ani, Token: "c", Time: t0.Add(3 * time.Second)},
 		hub.StoredToken{Account: ani, Token: "a", Time: t0.Add(4 * time.Second)})
 	commit(t, s, hub.RecordDeleteAccount{Account: ani, Time: t0})
