@@ -130,6 +130,7 @@ func New(ctx context.Context, opt Options) (*Server, error) {
 		s.close()
 		return nil, err
 	}
+	go newTrimmer().run(s.ctx)
 	return s, nil
 }
 
