@@ -155,7 +155,7 @@ func (h *house) group(name, password, owner string, members ...string) {
 		h.tb.Fatal(err)
 	}
 	for _, m := range members {
-		if err := h.hub.Join(g.ID, h.find(m), nil); err != nil {
+		if err := h.hub.Join(g.ID, h.find(m)); err != nil {
 			h.tb.Fatalf("group %s: %s: %v", name, m, err)
 		}
 	}

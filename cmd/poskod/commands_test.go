@@ -52,7 +52,7 @@ func TestCommands(t *testing.T) {
 		{"kunci\n", "group add gudang --owner dodi --stdin", result{"", "poskod: no account dodi\n", 1}},
 		{"kunci2\n", "group passwd dapur --stdin", result{"password changed\n", "", 0}},
 		{"", "group list", result{"NAME   OWNER  MEMBERS  MESSAGES  MADE\ndapur  ani    1        0         TIME\n", "", 0}},
-		{"", "group show dapur", result{"name      dapur\nmade      TIME\nmessages  0\nowner     ani (offline)\n", "", 0}},
+		{"", "group show dapur", result{"name      dapur\nmade      TIME\nmessages  0\nowner     ani (offline)\ndone      TIME (poskod) changed the password\n", "", 0}},
 		{"", "group drop dapur", result{"", "poskod: standard input is no terminal: add --yes to do it without being asked\n", 1}},
 		{"", "group drop dapur --yes", result{"group dropped\n", "", 0}},
 		{"y\n", "user del ani", result{"", "poskod: standard input is no terminal: add --yes to do it without being asked\n", 1}},

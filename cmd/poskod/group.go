@@ -20,7 +20,7 @@ func (p *program) groupCommand() *cobra.Command {
 		listing("list the groups", func(cmd *cobra.Command) error {
 			return p.show(cmd, "NAME\tOWNER\tMEMBERS\tMESSAGES\tMADE", "GROUPLIST")
 		}),
-		named("show", "show a group and its members", func(cmd *cobra.Command, name string) error {
+		named("show", "show a group: its members, who is banned or muted, and what was done in it lately", func(cmd *cobra.Command, name string) error {
 			return p.show(cmd, "", "GROUPSHOW", name)
 		}),
 		withConfirmation(named("drop", "drop a group", func(cmd *cobra.Command, name string) error {

@@ -70,6 +70,4 @@ type Store interface {
 	SetAdmin(ctx context.Context, id int64, admin bool) (Account, error)
 	// GroupPassword is the hash of a group's password, or ErrNoGroup.
 	GroupPassword(ctx context.Context, group int64) (string, error)
-	// SetGroupPassword replaces it, or returns ErrNoGroup.
-	SetGroupPassword(ctx context.Context, group int64, hash string) error
 }

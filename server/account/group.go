@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// HashGroup returns the hash of a new group's password, or ErrPasswordForm.
+// HashGroup returns the hash of a group's new password, or ErrPasswordForm. To
+// keep it is the hub's part.
 func (d *Directory) HashGroup(ctx context.Context, password string) (string, error) {
 	if !ValidPassword(password) {
 		return "", ErrPasswordForm
@@ -24,14 +25,4 @@ func (d *Directory) CheckGroup(ctx context.Context, group int64, password string
 	}
 	at := target{account: Key(who.Name), group: true}
 	return d.guess(ctx, hash, password, at, addr, withdrawn, ErrGroupPassword)
-}
-
-// SetGroupPassword replaces a group's password, or returns ErrPasswordForm or
-// ErrNoGroup. Whether the caller may do so is the hub's to say.
-func (d *Directory) SetGroupPassword(ctx context.Context, group int64, password string) error {
-	hash, err := d.HashGroup(ctx, password)
-	if err != nil {
-		return err
-	}
-	return d.store.SetGroupPassword(ctx, group, hash)
 }

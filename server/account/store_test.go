@@ -105,16 +105,6 @@ func (s *memStore) GroupPassword(_ context.Context, group int64) (string, error)
 	return hash, nil
 }
 
-func (s *memStore) SetGroupPassword(_ context.Context, group int64, hash string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.groups[group]; !ok {
-		return ErrNoGroup
-	}
-	s.groups[group] = hash
-	return nil
-}
-
 func (s *memStore) change(id int64, f func(*Account)) (Account, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -145,7 +145,7 @@ func TestCommands(t *testing.T) {
 		{"GROUPPASSWD dapur kunci2", "[OK] password changed"},
 		{"GROUPPASSWD gudang kunci2", "[ERR] no group gudang"},
 		{"GROUPLIST", "[OK] 1 baris\ndapur\tBudi\t1\t0\tTIME"},
-		{"GROUPSHOW dapur", "[OK] 4 baris\nname\tdapur\nmade\tTIME\nmessages\t0\nowner\tBudi (offline)"},
+		{"GROUPSHOW dapur", "[OK] 5 baris\nname\tdapur\nmade\tTIME\nmessages\t0\nowner\tBudi (offline)\ndone\tTIME (poskod) changed the password"},
 		{"GROUPSHOW gudang", "[ERR] no group gudang"},
 		{"USERSHOW budi", "[OK] 9 baris\nname\tBudi\nstate\tenabled\nadministrator\tno\npresence\toffline\nmade\tTIME\nfiles\tfull\nquota\tdefault\nrate\tdefault\ngroups\tdapur (owner)"},
 		{"USERSHOW ani", "[OK] 9 baris\nname\tani\nstate\tenabled\nadministrator\tyes\npresence\toffline\nmade\tTIME\nfiles\tupload\nquota\tno limit\nrate\t1024 bytes per second\ngroups\t-"},

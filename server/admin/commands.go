@@ -84,7 +84,7 @@ func newTable() *line.Table[*session] {
 			Run: (*session).listGroups,
 		},
 		line.Command[*session]{
-			Name: "GROUPSHOW", Args: "NAME", Help: "show a group and its members",
+			Name: "GROUPSHOW", Args: "NAME", Help: "show a group: its members, who is banned or muted, and what was done in it lately",
 			Run: (*session).showGroup,
 		},
 		line.Command[*session]{

@@ -36,7 +36,11 @@ func (s *session) groupPassword(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Accounts.SetGroupPassword(ctx, g.ID, c.Arg(1)); err != nil {
+	hash, err := s.Accounts.HashGroup(ctx, c.Arg(1))
+	if err != nil {
+		return err
+	}
+	if err := s.Hub.SetGroupPassword(g.Name, hash); err != nil {
 		return s.changed(g.Name, err)
 	}
 	s.log.Info("password of a group changed", "group", g.Name)
@@ -80,7 +84,10 @@ func ownerOf(members []hub.Membership) string {
 	return none
 }
 
-func (s *session) showGroup(_ context.Context, c *line.Call) error {
+// shownActs is how many acts GROUPSHOW shows.
+const shownActs = 50
+
+func (s *session) showGroup(ctx context.Context, c *line.Call) error {
 	g, err := s.group(c.Arg(0))
 	if err != nil {
 		return err
@@ -89,16 +96,53 @@ func (s *session) showGroup(_ context.Context, c *line.Call) error {
 	if err != nil {
 		return s.changed(g.Name, err)
 	}
+	sanctions, err := s.Hub.Sanctions(g.Name)
+	if err != nil {
+		return s.changed(g.Name, err)
+	}
+	acts, err := s.Hub.Acts(ctx, g.ID, shownActs)
+	if err != nil {
+		return err
+	}
 	rows := []string{
 		column("name", "%s", g.Name),
 		column("made", "%s", stamp(g.Created)),
 		column("messages", "%d", g.Last),
 	}
+	if g.Topic != "" {
+		rows = append(rows, column("topic", "%s", g.Topic))
+	}
 	for _, m := range members {
 		rows = append(rows, column(roleWord(m.Role), "%s (%s)", m.Account.Name, choose(m.Online, online, offline)))
 	}
+	for _, not := range sanctions {
+		if not.Sanction&hub.Banned != 0 {
+			rows = append(rows, column(banned, "%s", not.Account.Name))
+		}
+		if not.Sanction&hub.Muted != 0 {
+			rows = append(rows, column(muted, "%s", not.Account.Name))
+		}
+	}
+	for _, act := range acts {
+		rows = append(rows, column(done, "%s %s", stamp(act.Time), actWords(act)))
+	}
 	c.Lines(rows)
 	return nil
+}
+
+// actWords says who did what to whom.
+func actWords(a hub.Act) string {
+	by := a.By
+	if by == "" {
+		by = operatorOfServer
+	}
+	text := by + " " + actVerbs[a.Action]
+	for _, more := range []string{a.Target, a.Text} {
+		if more != "" {
+			text += " " + more
+		}
+	}
+	return text
 }
 
 func roleWord(r hub.Role) string {

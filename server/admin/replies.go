@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 
+	"posko/server/hub"
 	"posko/server/line"
 )
 
@@ -74,4 +75,24 @@ const (
 	roleOwner    = "owner"
 	roleOperator = "operator"
 	roleMember   = "member"
+
+	banned = "banned"
+	muted  = "muted"
+	done   = "done"
+
+	operatorOfServer = "(poskod)" // who did what no account did
 )
+
+// actVerbs say what was done in a group.
+var actVerbs = map[hub.Action]string{
+	hub.Promote:     "made an operator of",
+	hub.Demote:      "made a plain member of",
+	hub.Kick:        "put out",
+	hub.Ban:         "banned",
+	hub.Unban:       "let join again",
+	hub.Mute:        "muted",
+	hub.Unmute:      "let talk again",
+	hub.SetPassword: "changed the password",
+	hub.SetTopic:    "set the topic",
+	hub.Drop:        "dropped the group",
+}

@@ -19,6 +19,16 @@ const (
 	okSentGroup = line.Reply("Pesan terkirim") // SENDGROUP and BROADCAST
 	okStampOn   = line.Reply("Nomor dan waktu ditampilkan")
 	okStampOff  = line.Reply("Nomor dan waktu tidak ditampilkan")
+	okKicked    = line.Reply("Anggota dikeluarkan")
+	okBanned    = line.Reply("Akun diblokir")
+	okUnbanned  = line.Reply("Blokir dicabut")
+	okMuted     = line.Reply("Anggota dibisukan")
+	okUnmuted   = line.Reply("Akun boleh bicara lagi")
+	okPromoted  = line.Reply("Anggota menjadi operator")
+	okDemoted   = line.Reply("Operator menjadi anggota biasa")
+	okGroupPass = line.Reply("Password grup diganti")
+	okDropped   = line.Reply("Grup dibubarkan")
+	okTopic     = line.Reply("Topik diganti")
 	okFarewell  = line.Reply("Sampai jumpa")
 	pong        = "PONG"
 )
@@ -42,6 +52,8 @@ const (
 	errGroupPassword = line.Refusal("Password grup salah")
 	errNotMember     = line.Refusal("Anda belum bergabung dalam grup")
 	errDenied        = line.Refusal("Tidak diizinkan")
+	errNoTarget      = line.Refusal("Bukan anggota grup")
+	errTopicLong     = line.Refusal("Topik terlalu panjang")
 	errFull          = line.Refusal("Ruang penyimpanan penuh")
 )
 
@@ -77,9 +89,31 @@ const (
 
 // What an [INFO] says of a group, around its name and that of an account.
 const (
-	infoJoined  = " bergabung dalam grup "
-	infoLeft    = " keluar dari grup "
-	infoDropped = "Grup dibubarkan: "
+	infoJoined = " bergabung dalam grup "
+	infoLeft   = " keluar dari grup "
+	infoTopic  = "Topik grup "
+)
+
+// What an [INFO] says of what was done in a group: by whom, to whom, in which
+// group, and its topic.
+var infoActs = map[hub.Action]string{
+	hub.Kick:        "%[1]s mengeluarkan %[2]s dari grup %[3]s",
+	hub.Ban:         "%[1]s memblokir %[2]s dari grup %[3]s",
+	hub.Unban:       "%[1]s mencabut blokir %[2]s di grup %[3]s",
+	hub.Mute:        "%[1]s membisukan %[2]s di grup %[3]s",
+	hub.Unmute:      "%[1]s mengizinkan %[2]s bicara lagi di grup %[3]s",
+	hub.Promote:     "%[1]s menjadikan %[2]s operator grup %[3]s",
+	hub.Demote:      "%[1]s menjadikan %[2]s anggota biasa grup %[3]s",
+	hub.SetPassword: "%[1]s mengganti password grup %[3]s",
+	hub.SetTopic:    "%[1]s mengganti topik grup %[3]s: %[4]s",
+	hub.Drop:        "%[1]s membubarkan grup %[3]s",
+}
+
+const (
+	infoNoTopic = "%[1]s menghapus topik grup %[3]s"
+	// nameOfServer is who did what an operator of the server did. No account
+	// can have a name with a space.
+	nameOfServer = "Pengelola server"
 )
 
 // infoUnread follows the login of an account that CHECK has something for.

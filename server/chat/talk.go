@@ -44,17 +44,18 @@ func (s *session) createGroup(ctx context.Context, c *line.Call) error {
 }
 
 // join checks in the order of the contract: whether there is such a group,
-// whether the account is in it already, and only then the password.
+// whether the account is in it already or banned, and only then the password:
+// who is banned can't find out by JOIN what the new one is.
 func (s *session) join(ctx context.Context, c *line.Call) error {
-	name := c.Arg(0)
-	group, err := s.presence.Joinable(name)
+	group, err := s.presence.Joinable(c.Arg(0))
 	if err != nil {
 		return err
 	}
-	if err := s.Accounts.CheckGroup(ctx, group, c.Arg(1), s.account, s.address()); err != nil {
+	if err := s.Accounts.CheckGroup(ctx, group.Group, c.Arg(1), s.account, s.address()); err != nil {
 		return err
 	}
-	return s.Hub.Join(group, s.who(), s.presence)
+	s.presence.Join(group, c.Later())
+	return nil
 }
 
 func (s *session) leave(_ context.Context, c *line.Call) error {

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"strconv"
 
 	"posko/server/hub"
@@ -27,12 +28,27 @@ func wordEvent(e *hub.Event, stamp string) []byte {
 		text = tagInfo + e.From.Name + infoJoined + e.Group
 	case hub.Left:
 		text = tagInfo + e.From.Name + infoLeft + e.Group
-	case hub.Dropped:
-		text = tagInfo + infoDropped + e.Group
+	case hub.Acted:
+		text = tagInfo + wordAct(e)
+	case hub.ShowTopic:
+		text = tagInfo + infoTopic + e.Group + ": " + e.Text
 	default:
 		return nil
 	}
 	return []byte(text + "\n")
+}
+
+// wordAct words what was done in a group.
+func wordAct(e *hub.Event) string {
+	by := e.From.Name
+	if by == "" {
+		by = nameOfServer
+	}
+	format := infoActs[e.Action]
+	if e.Action == hub.SetTopic && e.Text == "" {
+		format = infoNoTopic
+	}
+	return fmt.Sprintf(format, by, e.To, e.Group, e.Text)
 }
 
 // timeLayout is RFC 3339 with milliseconds; times are UTC.

@@ -82,7 +82,7 @@ type groupMessage struct {
 }
 
 // SendGroup hands in a message to a group, with a token as for Send. done gets
-// ErrNoGroup or ErrNotMember.
+// ErrNoGroup, ErrNotMember or, for who is muted, ErrDenied.
 func (s *Session) SendGroup(group, text, token string, done func(error)) {
 	s.hub.hand(&groupMessage{from: s.at.Account, name: group, text: text, once: once{token: token}}, s, text, done)
 }
@@ -94,8 +94,11 @@ func (m *groupMessage) plan(r *round) (err error) {
 	if m.group, err = r.group(m.name); err != nil {
 		return err
 	}
-	if _, ok := r.of(m.group)[m.from.ID]; !ok {
+	switch is := r.standing(m.group, m.from.ID); {
+	case is.role == 0:
 		return ErrNotMember
+	case is.not&Muted != 0 && is.role < Owner: // an owner may have inherited the group muted
+		return ErrDenied
 	}
 	m.to = r.of(m.group)
 	m.said = r.message(&m.group.conversation, m.from, m.text)

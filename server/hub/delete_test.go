@@ -35,7 +35,7 @@ func TestDeleteAccount(t *testing.T) {
 		}
 		// Its connections are still there for a moment: they can do nothing.
 		for what, do := range map[string]func() error{
-			"join":        func() error { return w.Join(id, ani.who, ani.Session) },
+			"join":        func() error { return ani.join(hub.Entrance{Group: id}) },
 			"create":      func() error { return w.CreateGroup("sawah", "", ani.who) },
 			"send":        func() error { return ani.send("u2", "ghost") },
 			"delete":      func() error { return w.DeleteAccount(ani.who) },
@@ -84,7 +84,7 @@ func TestDeleteAccountRound(t *testing.T) {
 		add(func() error { return ani.sendGroup("kebun", "two") })
 		add(func() error { return ani.send("u2", "two") })
 		add(func() error { return ani.broadcast("two") })
-		add(func() error { return w.Join(id, ani.who, nil) })
+		add(func() error { return w.Join(id, ani.who) })
 		add(func() error { return w.CreateGroup("sawah", "", ani.who) })
 		add(func() error { return budi.send("u1", "two") })
 		add(func() error { return budi.sendGroup("dapur", "three") })
@@ -99,7 +99,7 @@ func TestDeleteAccountRound(t *testing.T) {
 			}
 		}
 		budi.told("LEFT dapur u1")
-		ani.told("DROPPED kebun")
+		ani.told("ACT 10 kebun")
 		if g, err := w.Group("kebun"); err != nil || g.Members != 0 {
 			t.Errorf("the group is %+v, %v", g, err)
 		}

@@ -10,13 +10,17 @@ const (
 	SaidToAll
 	Joined
 	Left
-	Dropped // the group
+	Acted     // Action says what was done
+	ShowTopic // to who has just joined
 )
 
 // An Event is something that those concerned are told. A front words it.
 type Event struct {
 	What    What
 	Message // From, Group, To, Text; Number and Time of what is stored
+	// Action is what From did in Group, to the account To if it was done to
+	// one. From is empty for an operator of the server.
+	Action Action
 
 	recipient int64 // of what is said privately
 	wordings  []wording

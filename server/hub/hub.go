@@ -79,7 +79,11 @@ type group struct {
 	conversation
 	name    string
 	created time.Time
+	topic   string
 	members members // replaced, never changed
+	// What accounts may not do. One that is missing may do all.
+	sanctions map[int64]StoredSanction
+	passwords int // how often the password was changed since the start
 }
 
 type members map[int64]StoredMember
@@ -105,11 +109,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 		return nil, err
 	}
 	for _, g := range groups {
-		set := make(members, len(g.Members))
-		for _, m := range g.Members {
-			set[m.Account.ID] = m
-		}
-		h.addGroup(&group{conversation{g.ID, g.Last}, g.Name, g.Created, set})
+		h.addGroup(loadGroup(g))
 	}
 	privates, err := h.store.Privates(ctx)
 	if err != nil {
@@ -148,6 +148,25 @@ func (h *Hub) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
 	h.savePositions(ctx)
+}
+
+func newGroup(id int64, name string, created time.Time) *group {
+	return &group{
+		conversation: conversation{id: id}, name: name, created: created,
+		members: members{}, sanctions: map[int64]StoredSanction{},
+	}
+}
+
+func loadGroup(stored StoredGroup) *group {
+	g := newGroup(stored.ID, stored.Name, stored.Created)
+	g.last, g.topic = stored.Last, stored.Topic
+	for _, m := range stored.Members {
+		g.members[m.Account.ID] = m
+	}
+	for _, s := range stored.Sanctions {
+		g.sanctions[s.Account.ID] = s
+	}
+	return g
 }
 
 func (h *Hub) addGroup(g *group) {

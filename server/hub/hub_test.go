@@ -119,8 +119,11 @@ var front = &hub.Front{Word: func(e *hub.Event) []byte {
 		return fmt.Appendf(nil, "JOINED %s %s\n", e.Group, e.From.Name)
 	case hub.Left:
 		return fmt.Appendf(nil, "LEFT %s %s\n", e.Group, e.From.Name)
-	case hub.Dropped:
-		return fmt.Appendf(nil, "DROPPED %s\n", e.Group)
+	case hub.Acted:
+		text := fmt.Sprintf("ACT %d %s %s %s %s", e.Action, e.Group, e.From.Name, e.To, e.Text)
+		return []byte(strings.Join(strings.Fields(text), " ") + "\n")
+	case hub.ShowTopic:
+		return fmt.Appendf(nil, "TOPIC %s %s\n", e.Group, e.Text)
 	}
 	return nil
 }}
@@ -176,7 +179,7 @@ func (w *world) group(name string, members ...int64) int64 {
 	g, err := w.Group(name)
 	want(w.t, err, nil)
 	for _, id := range members[1:] {
-		want(w.t, w.Join(g.ID, user(id), nil), nil)
+		want(w.t, w.Join(g.ID, user(id)), nil)
 	}
 	return g.ID
 }
@@ -191,6 +194,12 @@ func (c *client) send(to, text string) error {
 func (c *client) sendGroup(group, text string) error {
 	done := make(chan error, 1)
 	c.SendGroup(group, text, "", func(err error) { done <- err })
+	return <-done
+}
+
+func (c *client) join(at hub.Entrance) error {
+	done := make(chan error, 1)
+	c.Join(at, func(err error) { done <- err })
 	return <-done
 }
 

@@ -23,8 +23,7 @@ func (c *createGroup) plan(r *round) error {
 	if r.gone(c.owner.ID) {
 		return ErrNoAccount
 	}
-	c.group = &group{name: c.name, created: r.now}
-	c.group.id = r.nextConversation()
+	c.group = newGroup(r.nextConversation(), c.name, r.now)
 	r.made[key(c.name)] = c.group
 	r.records = append(r.records, RecordGroup{ID: c.group.id, Name: c.name, Password: c.password, Time: r.now})
 	r.join(c.group, c.owner, Owner)
@@ -83,19 +82,33 @@ func (m StoredMember) before(other StoredMember) bool {
 	return m.Joined.Before(other.Joined)
 }
 
-// join is an account's coming to a group.
-type join struct {
-	id    int64
-	who   Account
-	group *group
-	set   members
+// An Entrance is a group that an account may join once it has shown to know the
+// password.
+type Entrance struct {
+	Group     int64
+	passwords int // how often it had been changed
 }
 
-// Join makes an account a member of the group id, whose password has been
-// checked. from is the session that asked for it, or nil. It returns ErrNoGroup
-// or ErrMember. The first member of an empty group becomes its owner.
-func (h *Hub) Join(id int64, who Account, from *Session) error {
-	return h.do(&join{id: id, who: who}, from)
+// join is an account's coming to a group.
+type join struct {
+	id        int64
+	who       Account
+	passwords *int // as in an Entrance; nil without a password
+	group     *group
+	set       members
+}
+
+// Join makes an account a member of the group id, without a password. It returns
+// ErrNoGroup, ErrMember or, for who is banned, ErrDenied. The first member of an
+// empty group becomes its owner.
+func (h *Hub) Join(id int64, who Account) error { return h.do(&join{id: id, who: who}, nil) }
+
+// Join hands in that the session's account becomes a member of a group, whose
+// password was checked after Joinable had returned the entrance. done gets what
+// Hub.Join returns, or ErrChanged if the password was changed meanwhile. The
+// topic comes behind the answer.
+func (s *Session) Join(at Entrance, done func(error)) {
+	s.hub.hand(&join{id: at.Group, who: s.at.Account, passwords: &at.passwords}, s, "", done)
 }
 
 func (j *join) plan(r *round) error {
@@ -107,8 +120,13 @@ func (j *join) plan(r *round) error {
 	if _, ok := set[j.who.ID]; ok {
 		return ErrMember
 	}
-	if r.gone(j.who.ID) {
+	switch {
+	case r.gone(j.who.ID):
 		return ErrNoAccount
+	case r.standing(j.group, j.who.ID).not&Banned != 0:
+		return ErrDenied
+	case j.passwords != nil && *j.passwords != j.group.passwords+r.passwords[j.group]:
+		return ErrChanged
 	}
 	role := Member
 	if len(set) == 0 {
@@ -126,6 +144,9 @@ func (j *join) apply(r *round) {
 		p.readings[j.group.id] = &reading{read: j.group.last}
 	}
 	r.answer(nil)
+	if r.from != nil && r.from.listens && j.group.topic != "" {
+		r.send(r.from, &Event{What: ShowTopic, Message: Message{Group: j.group.name, Text: j.group.topic}})
+	}
 	r.announce(j.group, Joined, j.who)
 }
 
@@ -164,40 +185,50 @@ func (l *leave) plan(r *round) (err error) {
 }
 
 func (l *leave) apply(r *round) {
+	r.depart(l.group, l.set, l.who.ID)
 	r.answer(nil)
-	r.left(l.group, l.set, l.who)
+	r.announce(l.group, Left, l.who)
 }
 
-// left makes it visible that an account is no longer in a group.
-func (r *round) left(g *group, set members, who Account) {
+// depart makes it visible that an account is no longer in a group.
+func (r *round) depart(g *group, set members, account int64) {
 	g.members = set
-	r.h.exit(who.ID, g)
-	if p := r.h.people[who.ID]; p != nil {
+	r.h.exit(account, g)
+	if p := r.h.people[account]; p != nil {
 		delete(p.readings, g.id)
 	}
-	r.announce(g, Left, who)
 }
 
 // dropGroup is a group's end.
 type dropGroup struct {
 	name  string
+	by    Account
 	group *group
 }
 
-// DropGroup ends a group; its name is free at once. It returns ErrNoGroup.
+// DropGroup ends a group, for an operator of the server; its name is free at
+// once. It returns ErrNoGroup.
 func (h *Hub) DropGroup(name string) error { return h.do(&dropGroup{name: name}, nil) }
 
+// DropGroup does so for the group's owner. It returns ErrNoGroup, ErrNotMember
+// or ErrDenied.
+func (s *Session) DropGroup(name string) error {
+	return s.hub.do(&dropGroup{name: name, by: s.at.Account}, s)
+}
+
 func (d *dropGroup) plan(r *round) (err error) {
-	if d.group, err = r.group(d.name); err != nil {
+	if d.group, err = r.managed(d.name, d.by, Drop); err != nil {
 		return err
 	}
 	r.dropped[d.group] = true
 	r.records = append(r.records, RecordDropGroup{Group: d.group.id, Time: r.now})
+	r.act(d.group, d.by, Drop, Account{}, "")
 	return nil
 }
 
 func (d *dropGroup) apply(r *round) {
-	r.announce(d.group, Dropped, Account{})
+	r.answer(nil)
+	r.tellAct(d.group, d.by, Drop, "", "")
 	for id := range d.group.members {
 		r.h.exit(id, d.group)
 	}
@@ -270,7 +301,11 @@ func (d *deleteAccount) apply(r *round) {
 		r.h.unname(p)
 	}
 	for _, part := range d.parting {
-		r.left(part.group, part.set, d.who)
+		r.depart(part.group, part.set, d.who.ID)
+		r.announce(part.group, Left, d.who)
+	}
+	for _, g := range r.h.groups {
+		delete(g.sanctions, d.who.ID)
 	}
 }
 

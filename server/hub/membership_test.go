@@ -36,16 +36,16 @@ func TestJoin(t *testing.T) {
 		ani, budi, budi2 := w.attach(1), w.attach(2), w.attach(2)
 		want(t, budi.sendGroup("dapur", "too early"), hub.ErrNotMember)
 		want(t, ani.sendGroup("dapur", "before"), nil)
-		if got, err := budi.Joinable("dapur"); got != id || err != nil {
-			t.Errorf("joinable: %d, %v", got, err)
+		if got, err := budi.Joinable("dapur"); got.Group != id || err != nil {
+			t.Errorf("joinable: %v, %v", got, err)
 		}
 		_, err := budi.Joinable("kebun")
 		want(t, err, hub.ErrNoGroup)
-		want(t, w.Join(id, budi.who, budi.Session), nil)
+		want(t, budi.join(hub.Entrance{Group: id}), nil)
 		_, err = budi.Joinable("dapur")
 		want(t, err, hub.ErrMember)
-		want(t, w.Join(id, budi.who, budi.Session), hub.ErrMember)
-		want(t, w.Join(id+1, budi.who, budi.Session), hub.ErrNoGroup)
+		want(t, budi.join(hub.Entrance{Group: id}), hub.ErrMember)
+		want(t, budi.join(hub.Entrance{Group: id + 1}), hub.ErrNoGroup)
 		ani.told("JOINED Dapur u2")
 		budi2.told("JOINED Dapur u2")
 		budi.told() // it has its answer
@@ -100,12 +100,12 @@ func TestPlaces(t *testing.T) {
 			add(func() error { return ani.sendGroup("dapur", fmt.Sprint(i)) })
 			switch i {
 			case 0:
-				add(func() error { return w.Join(id, citra.who, citra.Session) })
+				add(func() error { return citra.join(hub.Entrance{Group: id}) })
 			case 1:
 				add(func() error { return citra.sendGroup("dapur", "in") })
 				add(func() error { return w.Leave("dapur", citra.who, citra.Session) })
 			case 2:
-				add(func() error { return w.Join(id, citra.who, citra.Session) })
+				add(func() error { return citra.join(hub.Entrance{Group: id}) })
 			}
 		}
 		g.open()
@@ -126,10 +126,10 @@ func TestOwner(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		id := w.group("dapur", 1)
 		time.Sleep(time.Second) // in the bubble's time: who joined when
-		want(t, w.Join(id, user(3), nil), nil)
-		want(t, w.Join(id, user(4), nil), nil)
+		want(t, w.Join(id, user(3)), nil)
+		want(t, w.Join(id, user(4)), nil)
 		time.Sleep(time.Second)
-		want(t, w.Join(id, user(2), nil), nil)
+		want(t, w.Join(id, user(2)), nil)
 		owned := func(by int64) {
 			t.Helper()
 			members, _ := w.Members("dapur")
@@ -147,7 +147,7 @@ func TestOwner(t *testing.T) {
 		owned(1)
 		want(t, w.Leave("dapur", user(4), nil), nil)
 		owned(1)
-		want(t, w.Join(id, user(4), nil), nil)
+		want(t, w.Join(id, user(4)), nil)
 		want(t, w.Leave("dapur", user(1), nil), nil)
 		owned(3) // longer there than 2 and 4
 		want(t, w.DeleteAccount(user(3)), nil)
@@ -157,7 +157,7 @@ func TestOwner(t *testing.T) {
 		if g, err := w.Group("dapur"); err != nil || g.Members != 0 {
 			t.Errorf("the group is %+v, %v", g, err)
 		}
-		want(t, w.Join(id, user(5), nil), nil)
+		want(t, w.Join(id, user(5)), nil)
 		owned(5)
 	})
 }
@@ -186,9 +186,9 @@ func TestDropGroup(t *testing.T) {
 		want(t, ani.sendGroup("dapur", "old"), nil)
 		want(t, w.DropGroup("DAPUR"), nil)
 		want(t, w.DropGroup("dapur"), hub.ErrNoGroup)
-		budi.told("GRUP 1 dapur u1 old", "DROPPED dapur")
-		ani.told("DROPPED dapur")
-		want(t, w.Join(old, user(3), nil), hub.ErrNoGroup)
+		budi.told("GRUP 1 dapur u1 old", "ACT 10 dapur")
+		ani.told("ACT 10 dapur")
+		want(t, w.Join(old, user(3)), hub.ErrNoGroup)
 		want(t, ani.sendGroup("dapur", "gone"), hub.ErrNoGroup)
 		if len(w.Groups()) != 0 || len(budi.Groups()) != 0 {
 			t.Error("it is still listed")
@@ -214,7 +214,7 @@ func TestDropGroupRound(t *testing.T) {
 		add(func() error { return w.DropGroup("dapur") })
 		add(func() error { return w.DropGroup("dapur") })
 		add(func() error { return ani.sendGroup("dapur", "gone") })
-		add(func() error { return w.Join(old, user(2), nil) })
+		add(func() error { return w.Join(old, user(2)) })
 		add(func() error { return w.CreateGroup("dapur", "", user(2)) })
 		add(func() error { return ani.sendGroup("dapur", "not in") })
 		add(func() error { return w.CreateGroup("DAPUR", "", user(3)) })

@@ -93,7 +93,7 @@ func (m *model) live(id int64, r *rand.Rand) {
 		v.keep()
 		switch r.IntN(12) {
 		case 0:
-			want(m.t, either(m.Join(int64(group+1), v.who, v.Session), hub.ErrMember), nil)
+			want(m.t, either(v.join(hub.Entrance{Group: int64(group + 1)}), hub.ErrMember), nil)
 		case 1:
 			want(m.t, either(m.Leave(fmt.Sprint("g", group), v.who, v.Session), hub.ErrNotMember), nil)
 		case 2:

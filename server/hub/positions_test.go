@@ -189,7 +189,7 @@ func (w *world) play(steps []step) {
 			said++
 			want(t, c.sendGroup("dapur", fmt.Sprint(said)), nil)
 		case "in":
-			want(t, w.Join(id, user(2), nil), nil)
+			want(t, w.Join(id, user(2)), nil)
 		case "out":
 			want(t, w.Leave("dapur", user(2), nil), nil)
 		case "a sticks":

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 )
@@ -14,13 +15,14 @@ type GroupInfo struct {
 	ID      int64
 	Name    string
 	Created time.Time
+	Topic   string
 	Members int
 	Last    int64 // the number of its last message
 	Unread  int64 // by the account that asks
 }
 
 func (g *group) info() GroupInfo {
-	return GroupInfo{ID: g.id, Name: g.name, Created: g.created, Members: len(g.members), Last: g.last}
+	return GroupInfo{ID: g.id, Name: g.name, Created: g.created, Topic: g.topic, Members: len(g.members), Last: g.last}
 }
 
 // byNames orders without regard to letter case.
@@ -47,6 +49,26 @@ func (h *Hub) Groups() []GroupInfo {
 	}
 	slices.SortFunc(all, func(a, b GroupInfo) int { return byNames(a.Name, b.Name) })
 	return all
+}
+
+// Sanctions lists the accounts that may not do everything in a group, by name,
+// or returns ErrNoGroup.
+func (h *Hub) Sanctions(name string) ([]StoredSanction, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g := h.named[key(name)]
+	if g == nil {
+		return nil, ErrNoGroup
+	}
+	return slices.SortedFunc(maps.Values(g.sanctions), func(a, b StoredSanction) int {
+		return byNames(a.Account.Name, b.Account.Name)
+	}), nil
+}
+
+// Acts returns the last acts in a group, at most limit, the newest first. The
+// store may have forgotten older ones.
+func (h *Hub) Acts(ctx context.Context, group int64, limit int) ([]Act, error) {
+	return h.store.Acts(ctx, group, limit)
 }
 
 // Members lists the members of a group, by name, or returns ErrNoGroup.
@@ -113,19 +135,22 @@ func (s *Session) member(name string) (*group, error) {
 	return g, nil
 }
 
-// Joinable finds a group that the session's account doesn't belong to. It
-// returns ErrNoGroup or ErrMember.
-func (s *Session) Joinable(group string) (id int64, err error) {
+// Joinable finds a group that the session's account may join. It returns
+// ErrNoGroup, ErrMember or, for who is banned, ErrDenied.
+func (s *Session) Joinable(group string) (Entrance, error) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	_, err = s.member(group)
-	switch {
-	case err == nil:
-		return 0, ErrMember
-	case errors.Is(err, ErrNotMember):
-		return s.hub.named[key(group)].id, nil
+	g, who := s.hub.named[key(group)], s.at.Account.ID
+	if g == nil {
+		return Entrance{}, ErrNoGroup
 	}
-	return 0, err
+	if _, ok := g.members[who]; ok {
+		return Entrance{}, ErrMember
+	}
+	if g.sanctions[who].Sanction&Banned != 0 {
+		return Entrance{}, ErrDenied
+	}
+	return Entrance{g.id, g.passwords}, nil
 }
 
 // Groups lists the groups that the session's account belongs to, by name.

@@ -27,16 +27,18 @@ type round struct {
 
 	// The state at the place of the change that is being planned, where it
 	// differs from the hub's.
-	members  map[*group]members
-	made     map[string]*group
-	opened   map[pair]*conversation
-	numbers  map[*conversation]int64
-	deleted  map[int64]bool
-	dropped  map[*group]bool
-	used     map[use]bool
-	spending map[int64]int // tokens by account
-	messages int64         // given numbers
-	convs    int64         // given ids
+	members   map[*group]members
+	sanctions map[sanctioned]Sanction
+	passwords map[*group]int // how many more changes of it there were
+	made      map[string]*group
+	opened    map[pair]*conversation
+	numbers   map[*conversation]int64
+	deleted   map[int64]bool
+	dropped   map[*group]bool
+	used      map[use]bool
+	spending  map[int64]int // tokens by account
+	messages  int64         // given numbers
+	convs     int64         // given ids
 
 	from    *Session // whose change is being applied
 	done    func(error)
@@ -113,8 +115,8 @@ func refuseTaken(changes []*handed, id int64) bool {
 func (h *Hub) plan(changes []*handed) *round {
 	r := &round{
 		h: h, now: time.Now().UTC().Truncate(time.Millisecond),
-		members: map[*group]members{},
-		made:    map[string]*group{}, opened: map[pair]*conversation{},
+		members: map[*group]members{}, sanctions: map[sanctioned]Sanction{}, passwords: map[*group]int{},
+		made: map[string]*group{}, opened: map[pair]*conversation{},
 		numbers: map[*conversation]int64{},
 		deleted: map[int64]bool{}, dropped: map[*group]bool{},
 		used: map[use]bool{}, spending: map[int64]int{},

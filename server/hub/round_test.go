@@ -175,7 +175,7 @@ func TestFull(t *testing.T) {
 			queue(func() error { return ani.send("u2", "lost") }),
 			queue(func() error { return ani.broadcast("refused") }),
 			queue(func() error { return w.CreateGroup("kebun", "", citra.who) }),
-			queue(func() error { return w.Join(id, citra.who, citra.Session) }),
+			queue(func() error { return citra.join(hub.Entrance{Group: id}) }),
 			queue(func() error { return w.Leave("dapur", budi.who, budi.Session) }),
 			queue(func() error { return w.Leave("dapur", budi.who, budi.Session) }), // refused for a reason that is none
 			queue(func() error { return w.DropGroup("dapur") }),
@@ -252,7 +252,7 @@ func TestTaken(t *testing.T) {
 		add(func() error { return ani.sendGroup("dapur", "one") })
 		add(func() error { return w.CreateGroup("U2", "", ani.who) })
 		add(func() error { return ani.sendGroup("u2", "nowhere") })
-		add(func() error { return w.Join(id, user(3), nil) })
+		add(func() error { return w.Join(id, user(3)) })
 		add(func() error { return w.CreateGroup("kebun", "", user(3)) })
 		add(func() error { return w.Leave("u2", ani.who, nil) })
 		add(func() error { return w.DeleteAccount(budi.who) })

@@ -15,6 +15,33 @@ const (
 	Owner    Role = 3
 )
 
+// A Sanction is what an account may not do in a group. Its bits are on disk.
+type Sanction int
+
+// The sanctions. They belong to an account, whether it is a member or not.
+const (
+	Banned Sanction = 1 << iota // join
+	Muted                       // send to the group
+)
+
+// An Action is something that was done in a group, other than talking, coming
+// and going. Its numbers are on disk.
+type Action int
+
+// The actions. Those up to Unmute are done to an account.
+const (
+	Promote     Action = 1 // to operator
+	Demote      Action = 2 // to plain member
+	Kick        Action = 3
+	Ban         Action = 4
+	Unban       Action = 5
+	Mute        Action = 6
+	Unmute      Action = 7
+	SetPassword Action = 8
+	SetTopic    Action = 9
+	Drop        Action = 10
+)
+
 // A Kind says what a message is. Its numbers are on disk.
 type Kind int
 
@@ -51,7 +78,25 @@ type StoredGroup struct {
 	Name    string
 	Created time.Time
 	Last    int64 // the number of its last message, 0 for none
+	Topic   string
 	Members []StoredMember
+	// Sanctions are those accounts that may not do everything.
+	Sanctions []StoredSanction
+}
+
+// A StoredSanction is what an account may not do in a group.
+type StoredSanction struct {
+	Account  Account
+	Sanction Sanction
+}
+
+// An Act is something that was done in a group.
+type Act struct {
+	Time   time.Time
+	By     string // the name of who did it, "" for an operator of the server
+	Action Action
+	Target string // the account that it was done to, or ""
+	Text   string // the topic, of SetTopic
 }
 
 // A StoredMember is a member of a group.
@@ -108,6 +153,35 @@ type RecordJoin struct {
 // RecordLeave removes a member and its read position.
 type RecordLeave struct{ Group, Account int64 }
 
+// RecordSanction says what an account may not do in a group from now on; 0 is
+// nothing.
+type RecordSanction struct {
+	Group, Account int64
+	Sanction       Sanction
+}
+
+// RecordGroupPassword replaces a group's password.
+type RecordGroupPassword struct {
+	Group    int64
+	Password string // the hash
+}
+
+// RecordTopic replaces a group's topic.
+type RecordTopic struct {
+	Group int64
+	Topic string
+}
+
+// RecordAct remembers what was done in a group. It does nothing itself.
+type RecordAct struct {
+	Group  int64
+	Time   time.Time
+	By     int64 // an account, 0 for an operator of the server
+	Action Action
+	Target int64 // an account, or 0
+	Text   string
+}
+
 // RecordDropGroup marks a group as dropped and frees its name. Its messages
 // stay until they are swept.
 type RecordDropGroup struct {
@@ -116,8 +190,8 @@ type RecordDropGroup struct {
 }
 
 // RecordDeleteAccount marks an account as deleted: its name is free, its
-// password, memberships and read positions are gone. Its row stays, so that
-// the messages that it wrote keep their name.
+// password, memberships, sanctions and read positions are gone. Its row stays,
+// so that the messages that it wrote keep their name.
 type RecordDeleteAccount struct {
 	Account int64
 	Time    time.Time
@@ -137,6 +211,10 @@ func (RecordPrivate) record()       {}
 func (RecordGroup) record()         {}
 func (RecordJoin) record()          {}
 func (RecordLeave) record()         {}
+func (RecordSanction) record()      {}
+func (RecordGroupPassword) record() {}
+func (RecordTopic) record()         {}
+func (RecordAct) record()           {}
 func (RecordDropGroup) record()     {}
 func (RecordDeleteAccount) record() {}
 func (RecordToken) record()         {}
@@ -181,6 +259,9 @@ type Store interface {
 	// AccountByName finds an account's ID and name by its lower-case name, for
 	// a history that is asked for by name. It returns ErrNoAccount.
 	AccountByName(ctx context.Context, key string) (Account, error)
+	// Acts returns the last acts in a group, at most limit, the newest first.
+	// The store may forget older ones.
+	Acts(ctx context.Context, group int64, limit int) ([]Act, error)
 	// Positions returns an account's read positions by conversation; one that
 	// is missing is 0.
 	Positions(ctx context.Context, account int64) (map[int64]int64, error)

@@ -20,6 +20,7 @@ type memory struct {
 	mu        sync.Mutex
 	accounts  map[int64]hub.Account // with a name that is taken
 	groups    map[int64]*storedGroup
+	acts      []hub.RecordAct
 	talks     map[int64]hub.StoredPrivate
 	messages  []hub.Message
 	numbered  map[int64][]hub.Message // by conversation, from number 1 on
@@ -62,6 +63,7 @@ func (m *memory) Groups(context.Context) (all []hub.StoredGroup, _ error) {
 		if !g.dropped {
 			all = append(all, g.StoredGroup)
 			all[len(all)-1].Members = slices.Clone(g.Members)
+			all[len(all)-1].Sanctions = slices.Clone(g.Sanctions)
 		}
 	}
 	return all, nil
@@ -107,6 +109,9 @@ func (m *memory) ForgetTokens(_ context.Context, after time.Time) error {
 	m.tokens = slices.DeleteFunc(m.tokens, func(t hub.StoredToken) bool { return !t.Time.After(after) })
 	return nil
 }
+
+// Acts is of no use to the tests, which look at acts itself.
+func (m *memory) Acts(context.Context, int64, int) ([]hub.Act, error) { return nil, nil }
 
 func (m *memory) Positions(_ context.Context, account int64) (map[int64]int64, error) {
 	m.mu.Lock()
@@ -222,6 +227,17 @@ func (m *memory) apply(record hub.Record) error {
 		}
 		g.Members = slices.Delete(g.Members, i, i+1)
 		delete(m.positions, [2]int64{r.Account, r.Group})
+	case hub.RecordSanction:
+		g := m.groups[r.Group]
+		g.Sanctions = slices.DeleteFunc(g.Sanctions, func(s hub.StoredSanction) bool { return s.Account.ID == r.Account })
+		if r.Sanction != 0 {
+			g.Sanctions = append(g.Sanctions, hub.StoredSanction{Account: m.accounts[r.Account], Sanction: r.Sanction})
+		}
+	case hub.RecordGroupPassword:
+	case hub.RecordTopic:
+		m.groups[r.Group].Topic = r.Topic
+	case hub.RecordAct:
+		m.acts = append(m.acts, r)
 	case hub.RecordDropGroup:
 		if m.groups[r.Group].dropped {
 			return errOdd

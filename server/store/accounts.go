@@ -117,15 +117,3 @@ func (a Accounts) GroupPassword(ctx context.Context, group int64) (string, error
 	hash, err := one(ctx, a.s.read, scan, `SELECT password FROM groups WHERE id = ? AND dropped IS NULL`, group)
 	return hash, noRows(err, account.ErrNoGroup)
 }
-
-// SetGroupPassword: see account.Store.
-func (a Accounts) SetGroupPassword(ctx context.Context, group int64, hash string) error {
-	err := a.s.write(ctx, a.s.durable, func(ctx context.Context) error {
-		found, err := changed(ctx, a.s.durable, `UPDATE groups SET password = ? WHERE id = ? AND dropped IS NULL`, hash, group)
-		if err == nil && !found {
-			err = account.ErrNoGroup
-		}
-		return err
-	})
-	return full(err, account.ErrFull)
-}

@@ -109,18 +109,13 @@ func TestChangeAccount(t *testing.T) {
 func TestGroupPassword(t *testing.T) {
 	ctx, s := t.Context(), newStore(t)
 	accounts := s.Accounts()
-	commit(t, s, group(1, "dapur"), group(2, "kamar"), hub.RecordDropGroup{Group: 2, Time: t0})
-	if err := accounts.SetGroupPassword(ctx, 1, "new hash"); err != nil {
-		t.Error(err)
-	}
+	commit(t, s, group(1, "dapur"), group(2, "kamar"), hub.RecordDropGroup{Group: 2, Time: t0},
+		hub.RecordGroupPassword{Group: 1, Password: "new hash"})
 	if hash, err := accounts.GroupPassword(ctx, 1); hash != "new hash" || err != nil {
 		t.Error(hash, err)
 	}
 	for _, id := range []int64{2, 3} {
 		if _, err := accounts.GroupPassword(ctx, id); !errors.Is(err, account.ErrNoGroup) {
-			t.Errorf("group %d: %v", id, err)
-		}
-		if err := accounts.SetGroupPassword(ctx, id, "hash"); !errors.Is(err, account.ErrNoGroup) {
 			t.Errorf("group %d: %v", id, err)
 		}
 	}

@@ -42,6 +42,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(
 			return err
 		}
 		return s.exec(ctx, `DELETE FROM positions WHERE account = ? AND conversation = ?`, r.Account, r.Group)
+	case hub.RecordSanction:
+		return s.sanction(ctx, r)
+	case hub.RecordGroupPassword:
+		return s.exec(ctx, `UPDATE groups SET password = ? WHERE id = ?`, r.Password, r.Group)
+	case hub.RecordTopic:
+		return s.exec(ctx, `UPDATE groups SET topic = ? WHERE id = ?`, r.Topic, r.Group)
+	case hub.RecordAct:
+		return s.act(ctx, r)
 	case hub.RecordDropGroup:
 		if err := s.exec(ctx, `DELETE FROM names WHERE conversation = ?`, r.Group); err != nil {
 			return err
@@ -51,6 +59,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(
 		for _, query := range []string{
 			`DELETE FROM names WHERE account = ?`,
 			`DELETE FROM members WHERE account = ?`,
+			`DELETE FROM sanctions WHERE account = ?`,
 			`DELETE FROM positions WHERE account = ?`,
 			`DELETE FROM tokens WHERE account = ?`,
 		} {

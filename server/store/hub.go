@@ -13,9 +13,10 @@ import (
 const lastNumber = `max(swept_number, coalesce(
 	(SELECT max(number) FROM messages WHERE conversation = conversations.id), 0))`
 
-// Groups: see hub.Store. Members are in the order in which they joined.
+// Groups: see hub.Store. Members are in the order in which they joined, sanctions
+// in that of the accounts.
 func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
-	// Both queries must see the same moment.
+	// All queries must see the same moment.
 	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -24,10 +25,10 @@ func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
 
 	groups, err := list(ctx, tx, func(r *sql.Rows) (g hub.StoredGroup, err error) {
 		var created int64
-		err = r.Scan(&g.ID, &g.Name, &created, &g.Last)
+		err = r.Scan(&g.ID, &g.Name, &created, &g.Topic, &g.Last)
 		g.Created = fromMillis(created)
 		return g, err
-	}, `SELECT groups.id, name, created, `+lastNumber+`
+	}, `SELECT groups.id, name, created, topic, `+lastNumber+`
 FROM groups JOIN conversations ON conversations.id = groups.id WHERE dropped IS NULL ORDER BY groups.id`)
 	if err != nil {
 		return nil, err
@@ -48,8 +49,26 @@ WHERE dropped IS NULL ORDER BY conversation, joined, account`)
 	if err != nil {
 		return nil, err
 	}
+
+	type sanction struct {
+		group int64
+		hub.StoredSanction
+	}
+	sanctions, err := list(ctx, tx, func(r *sql.Rows) (not sanction, err error) {
+		return not, r.Scan(&not.group, &not.Account.ID, &not.Account.Name, &not.Account.Admin, &not.Sanction)
+	}, `SELECT conversation, accounts.id, accounts.name, admin, sanction
+FROM groups JOIN sanctions ON conversation = groups.id JOIN accounts ON accounts.id = account
+WHERE dropped IS NULL ORDER BY conversation, account`)
+	if err != nil {
+		return nil, err
+	}
+
 	for i := range groups {
 		g := &groups[i]
+		for len(sanctions) > 0 && sanctions[0].group == g.ID {
+			g.Sanctions = append(g.Sanctions, sanctions[0].StoredSanction)
+			sanctions = sanctions[1:]
+		}
 		for len(members) > 0 && members[0].group == g.ID {
 			g.Members = append(g.Members, members[0].StoredMember)
 			members = members[1:]
