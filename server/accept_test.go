@@ -3,11 +3,13 @@ package server
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"posko/server/store"
@@ -50,6 +52,54 @@ func TestAccept(t *testing.T) {
 	if err := within(t, patience, result); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("a listener that is none: %v", err)
 	}
+}
+
+// A stop doesn't wait until a loop that pauses after a failure tries again.
+func TestAcceptPauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{log: slog.New(slog.DiscardHandler), stopped: make(chan struct{})}
+		result := make(chan error, 1)
+		go func() { result <- s.accept(ProtocolChat, hopeless{}) }()
+		time.Sleep(time.Minute) // by now it pauses for as long as it ever does
+		began := time.Now()
+		close(s.stopped)
+		if err := <-result; err != nil || time.Since(began) > 0 {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// A hopeless listener is out of descriptors for ever.
+type hopeless struct{ net.Listener }
+
+func (hopeless) Accept() (net.Conn, error) { return nil, syscall.EMFILE }
+
+// A slow log doesn't keep those from coming and going who are within the limits.
+func TestAdmitSlowLog(t *testing.T) {
+	t.Parallel()
+	pipe, log := io.Pipe()
+	l := newLimits(slog.New(slog.NewTextHandler(log, nil)))
+	l.set(0, 1)
+	from := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}
+	release, _ := l.admit(from)
+	refused := make(chan error, 1)
+	go func() {
+		if _, ok := l.admit(from); ok {
+			refused <- errors.New("admitted above the limit")
+		}
+		close(refused)
+	}()
+	pipe.Read(make([]byte, 1)) // it is being logged, and the rest is not taken
+	if _, ok := l.admit(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 2)}); !ok {
+		t.Error("refused below the limit")
+	}
+	release()
+	go io.Copy(io.Discard, pipe)
+	if err := within(t, patience, refused); err != nil {
+		t.Error(err)
+	}
+	log.Close()
 }
 
 // Without a TLS configuration nothing is served, least of all in the clear.

@@ -41,22 +41,24 @@ func (l *limits) set(most, mostOf int) {
 func (l *limits) admit(from net.Addr) (release func(), ok bool) {
 	prefix := prefixOf(from)
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	full, fullOf := l.most > 0 && l.all >= l.most, l.mostOf > 0 && l.of[prefix] >= l.mostOf
+	all, of := l.all, l.of[prefix]
+	full, fullOf := l.most > 0 && all >= l.most, l.mostOf > 0 && of >= l.mostOf
+	switch {
+	case full:
+		l.tooMany++
+	case fullOf:
+		l.tooManyOf++
+	default:
+		l.all++
+		l.of[prefix]++
+	}
+	l.mu.Unlock()
 	if full || fullOf {
-		all, of := l.all, l.of[prefix]
-		if full {
-			l.tooMany++
-		} else {
-			l.tooManyOf++
-		}
 		l.sometime.Do(func() {
 			l.log.Warn("connection refused: too many", "address", from, "connections", all, "of_address", of)
 		})
 		return nil, false
 	}
-	l.all++
-	l.of[prefix]++
 	return func() { l.release(prefix) }, true
 }
 

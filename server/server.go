@@ -101,6 +101,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	stopping  bool                    // nothing listens any more
+	stopped   chan struct{}           // closed when that begins
 	shut      bool                    // and nothing that was accepted is still to come
 	open      map[*line.Conn]string   // its protocol
 	listeners map[net.Listener]string // likewise
@@ -113,6 +114,7 @@ func New(ctx context.Context, opt Options) (*Server, error) {
 	s := &Server{
 		log: opt.Log, started: time.Now(), describe: opt.Describe, ping: opt.Ping,
 		checking: make(chan struct{}, 1),
+		stopped:  make(chan struct{}),
 		open:     map[*line.Conn]string{}, listeners: map[net.Listener]string{},
 		limits:  newLimits(opt.Log),
 		xferlog: files.NewXferlog(opt.Log),
@@ -335,7 +337,7 @@ func (s *Server) accept(name string, l net.Listener) error {
 			s.log.Warn("accept failed", "protocol", name, "err", err, "retry_in", pause)
 			select {
 			case <-time.After(pause):
-			case <-s.ctx.Done():
+			case <-s.stopped:
 				return nil
 			}
 			pause = min(2*pause, mostPause)
@@ -415,7 +417,10 @@ func (s *Server) Handle(name string, nc net.Conn) {
 // remain the caller's to close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	s.stopping = true
+	if !s.stopping {
+		s.stopping = true
+		close(s.stopped)
+	}
 	for l := range s.listeners {
 		l.Close()
 	}
