@@ -101,6 +101,10 @@ type Files struct {
 	IdleTimeout Duration `toml:"idle_timeout"`
 	FreeReserve Size     `toml:"free_reserve"`
 	Rate        Size     `toml:"rate"` // bytes per second, of one account
+	Quota       Size     `toml:"quota"`
+	QuotaFiles  int      `toml:"quota_files"`
+	Trash       Duration `toml:"trash"`   // 0 = none is kept
+	Partial     Duration `toml:"partial"` // likewise
 }
 
 // The values of Log.Format.
@@ -154,6 +158,10 @@ func Defaults() Config {
 		Files: Files{
 			IdleTimeout: Duration(15 * time.Minute),
 			FreeReserve: 1 << 30,
+			Quota:       5 << 30,
+			QuotaFiles:  100_000,
+			Trash:       Duration(week),
+			Partial:     Duration(2 * day),
 		},
 		Log: Log{Level: slog.LevelInfo, Format: FormatAuto},
 	}

@@ -275,11 +275,15 @@ func TestValidate(t *testing.T) {
 	}
 	c.Login.Timeout = -1
 	c.Limits.ShutdownGrace = -1
-	c.Files = Files{IdleTimeout: -1, FreeReserve: -1}
+	c.Files = Files{IdleTimeout: -1, FreeReserve: -1, Quota: -1, QuotaFiles: -1, Trash: -1, Partial: -1}
 	want := `login.timeout: must be at least 0s, is -1ns
 limits.shutdown_grace: must be at least 0s, is -1ns
 files.idle_timeout: must be at least 0s, is -1ns
-files.free_reserve: must be at least 0, is -1`
+files.free_reserve: must be at least 0, is -1
+files.quota: must be at least 0, is -1
+files.quota_files: must be at least 0, is -1
+files.trash: must be at least 0s, is -1ns
+files.partial: must be at least 0s, is -1ns`
 	if diff := cmp.Diff(want, c.Validate().Error()); diff != "" {
 		t.Error(diff)
 	}

@@ -60,6 +60,10 @@ func (c *Config) complaints() []complaint {
 
 	atLeast(&v, "files.idle_timeout", c.Files.IdleTimeout, 0)
 	atLeast(&v, "files.free_reserve", c.Files.FreeReserve, 0)
+	atLeast(&v, "files.quota", c.Files.Quota, 0)
+	atLeast(&v, "files.quota_files", c.Files.QuotaFiles, 0)
+	atLeast(&v, "files.trash", c.Files.Trash, 0)
+	atLeast(&v, "files.partial", c.Files.Partial, 0)
 	zeroOrAtLeast(&v, "files.rate", c.Files.Rate, sandbox.LeastRate)
 
 	v.oneOf("log.format", c.Log.Format, FormatAuto, FormatText, FormatJSON)

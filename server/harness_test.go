@@ -46,12 +46,14 @@ type house struct {
 	stop  func() error // what Shutdown returned
 }
 
-// testConfig has cheap passwords and a short grace.
+// testConfig has cheap passwords, a short grace, no quota, of which nothing is
+// said then, and keeps nothing of uploads that break off.
 func testConfig() Config {
 	cfg := Defaults()
 	cfg.Accounts.HashMemory = 8 << 10
 	cfg.Accounts.HashTime = 1
 	cfg.Files.FreeReserve = 0
+	cfg.Files.Quota, cfg.Files.QuotaFiles, cfg.Files.Partial = 0, 0, 0
 	cfg.Limits.ShutdownGrace = Duration(2 * time.Second)
 	return cfg
 }

@@ -35,7 +35,13 @@ func (c Config) hub() hub.Settings {
 }
 
 func (c Config) sandbox() sandbox.Options {
-	return sandbox.Options{Reserve: int64(c.Files.FreeReserve), Rate: int64(c.Files.Rate)}
+	return sandbox.Options{
+		Reserve: int64(c.Files.FreeReserve),
+		Rate:    int64(c.Files.Rate),
+		Quota:   sandbox.Quota{Bytes: int64(c.Files.Quota), Files: int64(c.Files.QuotaFiles)},
+		Trash:   time.Duration(c.Files.Trash),
+		Partial: time.Duration(c.Files.Partial),
+	}
 }
 
 // outbox is the bound that line knows: it has no word for none.

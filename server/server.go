@@ -93,9 +93,10 @@ type Server struct {
 	http     *http.Server
 	checking chan struct{} // holds one while a Check is under way
 
-	ctx    context.Context // of all connections; cancelled to cut them off
-	cancel context.CancelFunc
-	conns  sync.WaitGroup
+	ctx     context.Context // of all connections; cancelled to cut them off
+	cancel  context.CancelFunc
+	conns   sync.WaitGroup
+	tending sync.WaitGroup // of the files
 	// accepting are the loops that start them, webLoops those of the web server.
 	accepting, webLoops sync.WaitGroup
 
@@ -178,7 +179,35 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 		}
 	}
 	s.configure(cfg)
+	s.tending.Go(s.tend)
 	return nil
+}
+
+// tendEvery is how often the files are looked after.
+const tendEvery = time.Minute
+
+// tend counts every root of files, while clients are served already, and from
+// then on removes what the trash and broken uploads have kept for long enough.
+func (s *Server) tend() {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for began := time.Now(); ; {
+		err := s.disk.Tend(s.ctx)
+		switch {
+		case s.ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Error("files not tended", "err", err)
+		case !began.IsZero():
+			s.log.Info("files counted", "took", time.Since(began))
+		}
+		began = time.Time{}
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+	}
 }
 
 // reconcile removes what a crash has left over: the files of accounts whose
@@ -454,6 +483,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) close() {
 	s.cancel()
 	s.xferlog.Use(nil)
+	s.tending.Wait()
 	if s.hub != nil {
 		s.hub.Close()
 	}

@@ -35,8 +35,8 @@ var update = flag.Bool("update", false, "rewrite what the transcripts expect; re
 //	ani close    closes               ani break     cuts the connection
 //	# …          says why
 //
-// In what is expected {time} stands for a time in RFC 3339, UTC, {addr} for an
-// address with its port, and a trailing * for the rest.
+// In what is expected {time} stands for a time in RFC 3339, UTC, {id} for one in
+// the trash, {addr} for an address with its port, and a trailing * for the rest.
 func TestTranscripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -212,6 +212,7 @@ func (s *script) peer(name, protocol string) *peer {
 // marks are what a line of a transcript may leave open.
 var marks = strings.NewReplacer(
 	regexp.QuoteMeta("{time}"), `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z`,
+	regexp.QuoteMeta("{id}"), `[0-9a-z]{8}`,
 	regexp.QuoteMeta("{addr}"), `127\.0\.0\.1:\d+`,
 )
 

@@ -21,6 +21,7 @@ var (
 	oneFile = slices.Concat(anyEntry, line.Refusals{
 		{Err: sandbox.ErrIsDir, Say: errIsDir},
 	})
+	quota  = line.Refusals{{Err: sandbox.ErrQuota, Say: errQuota}}
 	change = line.Refusals{
 		{Err: sandbox.ErrDenied, Say: errDenied},
 		{Err: sandbox.ErrNoSpace, Say: errNoSpace},
@@ -62,8 +63,11 @@ func newTable() *line.Table[*session] {
 		},
 		line.Command[*session]{
 			Name: "RETR", Aliases: []string{"GET"}, Args: "FILE...", Help: "fetch a file",
-			Says: "N bytes", Refuses: oneFile,
-			Run: recorded(download, (*session).retrieve),
+			Says: "N bytes",
+			Refuses: slices.Concat(line.Refusals{{Err: errREST, Say: errNoREST}}, oneFile, line.Refusals{
+				{Err: sandbox.ErrOffset, Say: errOffset},
+			}),
+			Refused: (*session).forgetRest, Run: recorded(download, (*session).retrieve),
 		},
 		line.Command[*session]{
 			Name: "CD", Args: "DIR...", Help: "go to another directory",
@@ -73,11 +77,15 @@ func newTable() *line.Table[*session] {
 		line.Command[*session]{
 			Name: "PUT", Args: "FILE...", Help: "store a file: as many bytes as ALLO has said, or lines up to a single dot",
 			Upload: true, Done: okStored,
-			Refuses: slices.Concat(line.Refusals{{Err: errALLO, Say: errNoALLO}}, oneFile, taken, change),
-			Run:     recorded(upload, (*session).put),
+			Refuses: slices.Concat(line.Refusals{
+				{Err: errALLO, Say: errNoALLO},
+				{Err: errREST, Say: errNoREST},
+				{Err: errSize, Say: errALLOFirst},
+			}, oneFile, taken, line.Refusals{{Err: sandbox.ErrNoPartial, Say: errNoPartial}}, quota, change),
+			Run: recorded(upload, (*session).put),
 		},
 		line.Command[*session]{
-			Name: "DEL", Args: "FILE...", Help: "delete a file",
+			Name: "DEL", Args: "FILE...", Help: "delete a file, which goes to the trash",
 			Done: okDeleted, Refuses: slices.Concat(oneFile, change),
 			Run: recorded(deletion, (*session).remove),
 		},
@@ -88,8 +96,17 @@ func newTable() *line.Table[*session] {
 		},
 		line.Command[*session]{
 			Name: "ALLO", Args: "BYTES", Help: "say how many bytes the next PUT will send",
-			Says: "the number", Refuses: line.Refusals{{Err: sandbox.ErrNoSpace, Say: errNoSpace}},
+			Says: "the number", Refuses: slices.Concat(quota, line.Refusals{{Err: sandbox.ErrNoSpace, Say: errNoSpace}}),
 			Refused: (*session).refuseAllotment, Run: (*session).allot,
+		},
+		line.Command[*session]{
+			Name: "REST", Args: "BYTES", Help: "say from which byte on the next RETR or PUT goes on",
+			Says: "the number", Refused: (*session).refuseRest, Run: (*session).restart,
+		},
+		line.Command[*session]{
+			Name: "PART", Args: "FILE...", Help: "tell how many bytes are kept of a PUT of that name that broke off",
+			Says: "the number", Refuses: oneFile,
+			Run: (*session).part,
 		},
 		line.Command[*session]{
 			Name: "PWD", Help: "show the current directory",
@@ -98,7 +115,7 @@ func newTable() *line.Table[*session] {
 		},
 		line.Command[*session]{
 			Name: "MKD", Args: "DIR...", Help: "make a directory",
-			Done: okMade, Refuses: slices.Concat(anyEntry, taken, change),
+			Done: okMade, Refuses: slices.Concat(anyEntry, taken, quota, change),
 			Run: (*session).makeDir,
 		},
 		line.Command[*session]{
@@ -125,6 +142,21 @@ func newTable() *line.Table[*session] {
 			Name: "MDTM", Args: "FILE...", Help: "tell when a file was last changed",
 			Says: "the time", Refuses: oneFile,
 			Run: (*session).modified,
+		},
+		line.Command[*session]{
+			Name: "QUOTA", Help: "show the bytes that are used and how many may be, then the files likewise; 0 is no limit",
+			Says: "four numbers",
+			Run:  (*session).quota,
+		},
+		line.Command[*session]{
+			Name: "TRASH", Help: "list what was deleted or replaced, one row for each: id, time, size, name",
+			Says: "N rows",
+			Run:  (*session).trash,
+		},
+		line.Command[*session]{
+			Name: "UNDEL", Args: "NAME...", Help: "bring back from the trash what has that id there, or the last that had that name",
+			Done: okRestored, Refuses: slices.Concat(anyEntry, taken, quota, change),
+			Run: (*session).undelete,
 		},
 		line.Command[*session]{
 			Name: "NOOP", Help: "do nothing",

@@ -1,8 +1,12 @@
 package files
 
 import (
+	"fmt"
+	"strings"
+
 	"posko/server/hub"
 	"posko/server/line"
+	"posko/server/sandbox"
 )
 
 // What a success is answered.
@@ -13,6 +17,7 @@ const (
 	okType     = line.Reply(`Kirim isi berkas, akhiri dengan baris "."`)
 	okStored   = line.Reply("Berkas tersimpan")
 	okDeleted  = line.Reply("Berkas dihapus")
+	okRestored = line.Reply("Berkas dikembalikan")
 	okMade     = line.Reply("Direktori dibuat")
 	okRemoved  = line.Reply("Direktori dihapus")
 	okNewName  = line.Reply("Silakan kirim RNTO")
@@ -36,9 +41,29 @@ const (
 	errNotEmpty  = line.Refusal("Direktori tidak kosong")
 	errDenied    = line.Refusal("Tidak diizinkan")
 	errNoSpace   = line.Refusal("Ruang penyimpanan penuh")
+	errQuota     = line.Refusal("Kuota terlampaui")
 	errNoALLO    = line.Refusal("ALLO sebelumnya ditolak")
+	errNoREST    = line.Refusal("REST sebelumnya ditolak")
+	errALLOFirst = line.Refusal("Silakan kirim ALLO dahulu")
+	errOffset    = line.Refusal("Posisi melewati akhir berkas")
+	errNoPartial = line.Refusal("Unggahan tidak dapat dilanjutkan")
 	errRNFRFirst = line.Refusal("Silakan kirim RNFR dahulu")
 )
+
+// left says what an upload has left of the quota. What has no bound is not said.
+func left(used sandbox.Usage, limit sandbox.Quota) string {
+	var parts []string
+	if limit.Bytes > 0 {
+		parts = append(parts, fmt.Sprintf("%d byte", max(0, limit.Bytes-used.Bytes)))
+	}
+	if limit.Files > 0 {
+		parts = append(parts, fmt.Sprintf("%d berkas", max(0, limit.Files-used.Files)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Sisa kuota: " + strings.Join(parts, ", ")
+}
 
 // phrases are what is said where no row speaks.
 var phrases = line.Phrases{

@@ -15,6 +15,8 @@ var (
 	errNoUser   = errors.New("files: PASS without USER")
 	errNoSource = errors.New("files: RNTO without RNFR")
 	errALLO     = errors.New("files: PUT after a refused ALLO")
+	errREST     = errors.New("files: PUT or RETR after a refused REST")
+	errSize     = errors.New("files: PUT after REST without ALLO")
 )
 
 // A session is the state of one connection. It belongs to the connection's
@@ -29,13 +31,18 @@ type session struct {
 	box      *sandbox.Box
 	cwd      string // virtual, as sandbox.Box.Dir returns it
 
-	allotted int64  // bytes of the next PUT, or sandbox.Unknown
-	refused  bool   // the last ALLO was refused, and so is the next PUT
-	source   string // given by RNFR, or ""
+	room    *sandbox.Reservation // of the next PUT, found by ALLO; or nil
+	refused bool                 // the last ALLO was refused, and so is the next PUT
+	rest    int64                // the offset of the next PUT or RETR, or noRest
+	norest  bool                 // the last REST was refused, and so is the next PUT or RETR
+	source  string               // given by RNFR, or ""
 }
 
+// noRest stands for no offset: it is not the same as one of 0.
+const noRest = -1
+
 func newSession(opt Options, c *line.Conn) *session {
-	return &session{Options: opt, conn: c, allotted: sandbox.Unknown}
+	return &session{Options: opt, conn: c, rest: noRest}
 }
 
 func (s *session) close(clean bool) {
@@ -43,6 +50,7 @@ func (s *session) close(clean bool) {
 		return
 	}
 	s.presence.Detach(clean)
+	s.room.Release()
 	s.box.Close()
 	s.conn.Log().Info("logout", "account", s.presence.Account().Name, "address", s.conn.RemoteAddr())
 }

@@ -132,7 +132,8 @@ func (c *Call) close() {
 
 // Receive answers with first, then copies exactly n bytes of the client's to w.
 // If w fails, the rest is taken all the same and w's error returned. If the
-// connection breaks, the client gets no answer whatever Run returns.
+// connection breaks, w gets all that came before, and the client gets no answer
+// whatever Run returns.
 func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 	conn := c.conn
 	if err := c.ask(first); err != nil {
@@ -146,13 +147,13 @@ func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 		chunk := buf[:min(n, transferSize)]
 		got, err := conn.readFull(chunk)
 		c.received(got)
+		n -= int64(got)
+		if failed == nil && got > 0 {
+			_, failed = w.Write(chunk[:got])
+		}
 		if err != nil {
 			c.broken = err
 			return err
-		}
-		n -= int64(got)
-		if failed == nil {
-			_, failed = w.Write(chunk)
 		}
 	}
 	return failed

@@ -48,6 +48,9 @@ func (b *Box) place(path string, reserved error) (place, error) {
 // isRoot tells whether p is a tree's root, which has neither parent nor name.
 func (p place) isRoot() bool { return len(p.names) == 0 }
 
+// path is p's path from its tree's own root, without a slash at its end.
+func (p place) path() string { return "/" + strings.Join(p.names, "/") }
+
 func (p place) name() string { return p.names[len(p.names)-1] }
 
 // parent opens the directory that p is in.
@@ -101,7 +104,7 @@ func (b *Box) Dir(path string) (string, error) {
 		return "", err
 	}
 	d.close()
-	return "/" + strings.Join(p.names, "/"), nil
+	return p.path(), nil
 }
 
 // A Listing is the content of a directory at one time.

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -18,6 +17,9 @@ func (b *Box) Mkdir(path string) error {
 	if p.isRoot() {
 		return ErrExists
 	}
+	if err := p.counted(); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	parent, err := p.parent()
@@ -25,10 +27,20 @@ func (b *Box) Mkdir(path string) error {
 		return err
 	}
 	defer parent.close()
-	if err := parent.mkdir(p.name()); err != nil {
+	return p.addDir(parent, p.name())
+}
+
+// addDir makes a directory, durably. The caller holds the tree's lock for
+// writing.
+func (t *tree) addDir(parent dir, name string) error {
+	if err := t.takeDir(); err != nil {
 		return err
 	}
-	return p.settle(parent)
+	if err := parent.mkdir(name); err != nil {
+		t.giveDir()
+		return err
+	}
+	return t.settle(parent)
 }
 
 // Rmdir removes an empty directory. One that holds only what clients cannot see
@@ -44,6 +56,9 @@ func (b *Box) Rmdir(path string) error {
 	if p.isRoot() {
 		return ErrDenied
 	}
+	if err := p.counted(); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	parent, err := p.parent()
@@ -57,10 +72,12 @@ func (b *Box) Rmdir(path string) error {
 	if err := parent.rmdir(p.name()); err != nil {
 		return err
 	}
+	p.giveDir()
 	return p.settle(parent)
 }
 
-// Remove removes a file. A directory is [ErrIsDir].
+// Remove removes a file, into the trash if there is one. A directory is
+// [ErrIsDir].
 func (b *Box) Remove(path string) error {
 	p, err := b.place(path, ErrDenied)
 	if err != nil {
@@ -72,6 +89,9 @@ func (b *Box) Remove(path string) error {
 	if p.isRoot() {
 		return ErrIsDir
 	}
+	if err := p.counted(); err != nil {
+		return err
+	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	parent, err := p.parent()
@@ -79,7 +99,18 @@ func (b *Box) Remove(path string) error {
 		return err
 	}
 	defer parent.close()
-	switch e, err := parent.stat(p.name()); {
+	if err := p.remove(parent); err != nil {
+		return err
+	}
+	return p.settle(parent)
+}
+
+// remove takes the name of a file away.
+func (p place) remove(parent dir) error {
+	p.naming.Lock()
+	defer p.naming.Unlock()
+	e, err := parent.stat(p.name())
+	switch {
 	case err != nil:
 		return err
 	case e.Dir:
@@ -87,10 +118,7 @@ func (b *Box) Remove(path string) error {
 	case p.slash:
 		return ErrNotDir
 	}
-	if err := parent.unlink(p.name()); err != nil {
-		return err
-	}
-	return p.settle(parent)
+	return p.discard(parent, p, e.Size)
 }
 
 // Rename gives a file or directory another path within its tree. A taken name
@@ -112,6 +140,9 @@ func (b *Box) Rename(from, to string) error {
 		return ErrDenied
 	case dst.isRoot():
 		return ErrExists
+	}
+	if err := src.counted(); err != nil {
+		return err
 	}
 	src.mu.Lock()
 	defer src.mu.Unlock()
@@ -151,7 +182,7 @@ func (b *Box) Rename(from, to string) error {
 // settle makes the names in d durable.
 func (t *tree) settle(d dir) error {
 	if err := t.disk.sys.sync(d.f); err != nil {
-		return fmt.Errorf("%w: %w", ErrUncertain, err)
+		return uncertain(err)
 	}
 	return nil
 }

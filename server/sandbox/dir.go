@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -188,13 +189,23 @@ func move(from dir, name string, to dir, newName string) error {
 	return refusal(retry(func() error { return renameExclusive(from.fd(), name, to.fd(), newName) }))
 }
 
-// clear removes everything in d. Directories inside directories are first moved
+// exchange has two files change names: either name leads to a whole file at
+// every moment. Its error is the system's.
+func exchange(one dir, name string, other dir, otherName string) error {
+	return retry(func() error { return renameSwap(one.fd(), name, other.fd(), otherName) })
+}
+
+// clear removes everything in d but what keep, which may be nil, asks for by its
+// name. Directories inside directories are first moved
 // up into d under numbers for names, because a client can nest them deeper, one
 // rename after the other, than there are descriptors to follow it down.
-func (d dir) clear() error {
+func (d dir) clear(keep func(name string) bool) error {
 	serial := 0
 	for {
 		names, err := d.names()
+		if keep != nil {
+			names = slices.DeleteFunc(names, keep)
+		}
 		if err != nil || len(names) == 0 {
 			return err
 		}

@@ -10,55 +10,73 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // The directories of an id.
 const (
-	dataDir = "data"
-	tmpDir  = "tmp"
+	dataDir  = "data"
+	tmpDir   = "tmp"
+	trashDir = "trash"
 )
 
 // Options are the settings of a [Disk].
 type Options struct {
 	// Reserve is how many bytes uploads leave free on the filesystem for
-	// everybody else; 0 switches the check off.
+	// everybody else.
 	Reserve int64
 	// Rate bounds an account's transfers where its Terms have the Default:
 	// bytes a second of all of them together, 0 for no bound.
 	Rate int64
+	// Quota bounds what a root may hold. Its bytes are for those whose Terms have
+	// the Default.
+	Quota Quota
+
+	// Trash is how long a version that was removed or replaced is kept for
+	// [Box.Undelete], unless its quota gets short; 0 keeps none.
+	Trash time.Duration
+	// Partial is how long an upload of known size that broke off is kept for
+	// whoever goes on with it; 0 keeps none.
+	Partial time.Duration
 }
 
 // A Disk is a directory of trees, one for each id. Its methods may be called
 // from any goroutine.
 type Disk struct {
-	root    *os.Root
-	store   Store
-	reserve atomic.Int64
-	sys     calls
+	root  *os.Root
+	store Store
+	opts  atomic.Pointer[Options]
+	sys   calls
+
+	space    sync.Mutex   // of a look at the free space and the promise that follows
+	promised atomic.Int64 // bytes that are reserved and not on the disk yet
 
 	// granting is held while terms are read or changed and put into force, so
 	// that the last ones stay. It comes before mu.
 	granting sync.Mutex
 
 	mu    sync.Mutex
-	rate  int64           // of the options
 	trees map[int64]*tree // in use or being removed
+	books map[int64]*book
 }
 
 // calls are the system calls whose failure must never go unnoticed. Tests make
 // each of them fail.
 type calls struct {
-	write   func(f *os.File, p []byte) (int, error)
-	sync    func(f *os.File) error
-	replace func(from dir, name string, to dir, newName string) error
-	free    func(f *os.File) (int64, error)
+	write    func(f *os.File, p []byte) (int, error)
+	sync     func(f *os.File) error
+	replace  func(from dir, name string, to dir, newName string) error
+	exchange func(one dir, name string, other dir, otherName string) error
+	free     func(f *os.File) (int64, error)
 }
 
 // A tree is what all sessions of one id share.
 type tree struct {
-	disk      *Disk
-	id        int64
-	data, tmp *os.Root // closed when the last Box is, or the tree is removed
+	disk *Disk
+	id   int64
+	book *book
+
+	data, tmp, trash *os.Root // closed when the last Box is, or the tree is removed
 
 	access atomic.Int32 // an Access
 	pace   atomic.Pointer[pace]
@@ -70,6 +88,10 @@ type tree struct {
 	// read take no lock.
 	mu sync.RWMutex
 
+	// naming is held by a change of what the name of a file leads to, from the
+	// look at what that is until it is in the book.
+	naming sync.Mutex
+
 	// Guarded by disk.mu:
 	terms Terms
 	boxes int
@@ -78,17 +100,18 @@ type tree struct {
 
 // SetOptions replaces the options. Uploads under way follow them as well.
 func (d *Disk) SetOptions(opts Options) {
-	d.reserve.Store(opts.Reserve)
+	d.opts.Store(&opts)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.rate = opts.Rate
 	for _, t := range d.trees {
 		t.grant(t.terms)
 	}
 }
 
-// Open opens the directory dir, creates it if it is missing, and removes what
-// uploads left over that a crash interrupted. No other process may have it open.
+func (d *Disk) options() *Options { return d.opts.Load() }
+
+// Open opens the directory dir, and creates it if it is missing. No other
+// process may have it open. [Disk.Tend] should be called soon.
 func Open(dir string, store Store, opts Options) (*Disk, error) {
 	switch err := os.Mkdir(dir, 0o700); {
 	case err == nil:
@@ -110,14 +133,11 @@ func Open(dir string, store Store, opts Options) (*Disk, error) {
 	}
 	d := &Disk{
 		root: root, store: store,
-		sys:   calls{(*os.File).Write, (*os.File).Sync, replace, freeBytes},
+		sys:   calls{(*os.File).Write, (*os.File).Sync, replace, exchange, freeBytes},
 		trees: make(map[int64]*tree),
+		books: make(map[int64]*book),
 	}
 	d.SetOptions(opts)
-	if err := d.sweep(); err != nil {
-		root.Close()
-		return nil, err
-	}
 	return d, nil
 }
 
@@ -176,6 +196,7 @@ func (d *Disk) Remove(id int64) error {
 	defer d.mu.Unlock()
 	if d.trees[id] == t {
 		delete(d.trees, id)
+		delete(d.books, id)
 	}
 	return err
 }
@@ -222,29 +243,6 @@ func (d *Disk) ids() ([]int64, error) {
 	return ids, nil
 }
 
-// sweep empties the tmp directories.
-func (d *Disk) sweep() error {
-	ids, err := d.ids()
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		tmp, err := walk(d.root, []string{strconv.FormatInt(id, 10), tmpDir})
-		if err == ErrNotFound || err == ErrNotDir {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		err = tmp.clear()
-		tmp.close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // erase removes the directory name durably.
 func (d *Disk) erase(name string) error {
 	top, err := walk(d.root, nil)
@@ -260,7 +258,7 @@ func (d *Disk) erase(name string) error {
 		return err
 	}
 	defer home.close()
-	if err := home.clear(); err != nil {
+	if err := home.clear(nil); err != nil {
 		return err
 	}
 	if err := top.rmdir(name); err != nil {
@@ -269,8 +267,9 @@ func (d *Disk) erase(name string) error {
 	return refusal(d.sys.sync(top.f))
 }
 
+// newTree returns the tree of id, closed. The caller holds mu.
 func (d *Disk) newTree(id int64) *tree {
-	t := &tree{disk: d, id: id}
+	t := &tree{disk: d, id: id, book: d.book(id)}
 	t.pace.Store(newPace(0))
 	return t
 }
@@ -283,12 +282,11 @@ func (d *Disk) open(id int64) (*tree, error) {
 	}
 	defer home.Close()
 	t := d.newTree(id)
-	if t.data, err = d.subroot(home, dataDir); err != nil {
-		return nil, err
-	}
-	if t.tmp, err = d.subroot(home, tmpDir); err != nil {
-		t.data.Close()
-		return nil, err
+	for name, root := range map[string]**os.Root{dataDir: &t.data, tmpDir: &t.tmp, trashDir: &t.trash} {
+		if *root, err = d.subroot(home, name); err != nil {
+			t.close()
+			return nil, err
+		}
 	}
 	return t, nil
 }
@@ -333,19 +331,26 @@ func (d *Disk) syncRoot(root *os.Root) error {
 }
 
 // room returns ErrNoSpace if n more bytes on f's filesystem would touch the
-// reserve.
-func (d *Disk) room(f *os.File, n int64) error {
-	reserve := d.reserve.Load()
-	if reserve == 0 {
-		return nil
-	}
+// reserve, or what is promised to others than the caller, who has own.
+func (d *Disk) room(f *os.File, n, own int64) error {
 	free, err := d.sys.free(f)
 	if err != nil {
 		return refusal(err)
 	}
-	if free-reserve < n {
+	if free-d.options().Reserve-(d.promised.Load()-own) < n {
 		return ErrNoSpace
 	}
+	return nil
+}
+
+// promise sets n bytes of f's filesystem aside, for what will be written.
+func (d *Disk) promise(f *os.File, n int64) error {
+	d.space.Lock()
+	defer d.space.Unlock()
+	if err := d.room(f, n, 0); err != nil {
+		return err
+	}
+	d.promised.Add(n)
 	return nil
 }
 
@@ -365,7 +370,7 @@ func (t *tree) release() {
 // close ends every operation on the tree that has not begun. It may be called
 // again.
 func (t *tree) close() {
-	for _, root := range []*os.Root{t.data, t.tmp} {
+	for _, root := range []*os.Root{t.data, t.tmp, t.trash} {
 		if root != nil {
 			root.Close()
 		}

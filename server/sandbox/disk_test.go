@@ -40,6 +40,9 @@ func TestOpenSweeps(t *testing.T) {
 	again, err := Open(w.dir, new(memory), Options{})
 	w.must(err)
 	defer again.Close()
+	if err := again.Tend(t.Context()); err == nil {
+		t.Error("Tend says nothing of a link in place of a directory")
+	}
 	for _, dir := range []string{"7/tmp", "8/tmp"} {
 		if left := contents(t, filepath.Join(w.dir, dir)); len(left) > 0 {
 			t.Errorf("left in %s: %q", dir, left)
@@ -54,7 +57,7 @@ func TestOpenSweeps(t *testing.T) {
 	u.Abort()
 	w.must(os.RemoveAll(filepath.Join(w.dir, "notes")))
 	w.must(os.RemoveAll(filepath.Join(w.dir, "08")))
-	w.must(os.Remove(filepath.Join(w.dir, "9/tmp")))
+	w.must(os.RemoveAll(filepath.Join(w.dir, "9")))
 }
 
 func TestOpen(t *testing.T) {
@@ -178,7 +181,7 @@ func TestRemoveAccount(t *testing.T) {
 	w.wantErr("List", err, ErrNotFound)
 	_, err = w.box.Create("/f", 1)
 	w.wantErr("Create", err, ErrNotFound)
-	w.wantErr("Room", w.box.Room(1), ErrNotFound)
+	w.wantErr("Room", w.room(1), ErrNotFound)
 	w.wantErr("Mkdir", w.box.Mkdir("/d"), ErrNotFound)
 	w.wantErr("Commit", u.Commit(t.Context()), ErrNotFound)
 	if b, err := io.ReadAll(f); string(b) != "real" || err != nil {

@@ -3,8 +3,8 @@
 // paths; it must not know wire words, people's names, SQL or who is connected.
 //
 // On disk, under the directory given to [Open], an id has ID/data, which is all
-// that clients see, and ID/tmp for uploads under way: on one filesystem, so that
-// a rename publishes. Directories are 0700, files 0600.
+// that clients see, and ID/tmp for uploads under way and what is kept of those
+// that broke off, and ID/trash: on one filesystem, so that a rename publishes. Directories are 0700, files 0600.
 //
 // # Containment
 //
@@ -28,7 +28,8 @@
 //
 // # Locks
 //
-// A tree's lock comes before its Disk's.
+// A tree's mu comes before its naming, that before its book's mu, and all of them
+// before the Disk's.
 package sandbox
 
 import (
@@ -50,13 +51,26 @@ var (
 	ErrNotEmpty = errors.New("sandbox: directory not empty")
 	ErrDenied   = errors.New("sandbox: not permitted")
 	ErrNoSpace  = errors.New("sandbox: no space left")
+	ErrQuota    = errors.New("sandbox: quota exceeded")
 	ErrLength   = errors.New("sandbox: not the announced length")
+	ErrOffset   = errors.New("sandbox: beyond the end of the file")
+
+	// ErrNoPartial is returned where an upload cannot be gone on with: nothing
+	// is kept of it, or not so much, or somebody else is going on with it, or
+	// the file has changed since.
+	ErrNoPartial = errors.New("sandbox: no such partial upload")
 
 	// ErrUncertain is returned when the last fsync failed: the change is
 	// visible and whole, but a power cut may undo it. The client can be told
 	// neither that it was done nor that it was not.
 	ErrUncertain = errors.New("sandbox: changed, but perhaps not durably")
 )
+
+// errMoved is returned by a count into which a hand has reached.
+var errMoved = errors.New("sandbox: a directory was moved while its root was counted")
+
+// uncertain marks err as one that came after the change.
+func uncertain(err error) error { return fmt.Errorf("%w: %w", ErrUncertain, err) }
 
 // refusals are the system's errors that are a client's business.
 var refusals = []struct{ from, to error }{

@@ -26,7 +26,7 @@ const Default = -1
 // Terms are what an administrator grants one account.
 type Terms struct {
 	Access Access
-	Quota  int64 // bytes of all files; 0 for no bound, or Default
+	Quota  int64 // bytes, see Usage; 0 for no bound, or Default
 	Rate   int64 // bytes a second of all transfers together, up and down; 0 for no bound, or Default
 }
 
@@ -62,10 +62,11 @@ func (d *Disk) SetTerms(ctx context.Context, id int64, terms Terms) error {
 // grant puts terms into force. disk.mu is held.
 func (t *tree) grant(terms Terms) {
 	t.terms = terms
+	t.book.own.Store(terms.Quota)
 	t.access.Store(int32(terms.Access))
 	bytes := terms.Rate
 	if bytes == Default {
-		bytes = t.disk.rate
+		bytes = t.disk.options().Rate
 	}
 	if t.pace.Load().rate != bytes {
 		t.pace.Store(newPace(bytes))

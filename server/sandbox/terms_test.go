@@ -43,7 +43,7 @@ func TestAccess(t *testing.T) {
 			got, want error
 		}{
 			{"stat", stat, nil},
-			{"room", w.box.Room(1), nil},
+			{"room", w.room(1), nil},
 			{"create", create("/b"), c.add},
 			{"create over", create("/a"), c.change},
 			{"mkdir", w.box.Mkdir("/f"), c.add},

@@ -226,7 +226,7 @@ func TestUploadReserve(t *testing.T) {
 	w.SetOptions(Options{Reserve: 90 * mib})
 	w.sys.free = func(*os.File) (int64, error) { return free, nil }
 	for size, want := range map[int64]error{0: nil, 10 * mib: nil, 10*mib + 1: ErrNoSpace, math.MaxInt64: ErrNoSpace} {
-		w.wantErr("Room", w.box.Room(size), want)
+		w.wantErr("Room", w.room(size), want)
 		u, err := w.box.Create("/f", size)
 		w.wantErr("Create", err, want)
 		if err == nil {
@@ -258,8 +258,16 @@ func TestUploadReserve(t *testing.T) {
 	free = 89 * mib
 	w.wantErr("Create", errOf(w.box.Create("/f", Unknown)), ErrNoSpace)
 	w.SetOptions(Options{Reserve: 0})
-	w.wantErr("Room", w.box.Room(math.MaxInt64), nil)
+	w.wantErr("Room", w.room(free), nil)
+	w.wantErr("Room", w.room(free+1), ErrNoSpace)
 	w.wantList("/")
+}
+
+// room tells whether there is room for a file of size bytes.
+func (w *world) room(size int64) error {
+	r, err := w.box.Reserve("/", 0, size)
+	r.Release()
+	return err
 }
 
 func errOf(u *Upload, err error) error {
@@ -272,9 +280,9 @@ func errOf(u *Upload, err error) error {
 func TestFreeBytes(t *testing.T) {
 	w := newWorld(t)
 	w.SetOptions(Options{Reserve: 1})
-	w.must(w.box.Room(1))
+	w.must(w.room(1))
 	w.SetOptions(Options{Reserve: math.MaxInt64})
-	w.wantErr("Room", w.box.Room(1), ErrNoSpace)
+	w.wantErr("Room", w.room(1), ErrNoSpace)
 }
 
 // Two uploads of one name don't meet: the last to be published stays, whole.

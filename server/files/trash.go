@@ -1,0 +1,40 @@
+package files
+
+import (
+	"context"
+	"fmt"
+
+	"posko/server/line"
+	"posko/server/sandbox"
+)
+
+func (s *session) quota(_ context.Context, c *line.Call) error {
+	used, limit, err := s.box.Quota(s.cwd)
+	if err != nil {
+		return err
+	}
+	c.Say(line.Reply(fmt.Sprintf("%d %d %d %d", used.Bytes, limit.Bytes, used.Files, limit.Files)))
+	return nil
+}
+
+func (s *session) trash(_ context.Context, c *line.Call) error {
+	versions, err := s.box.Trash(s.cwd)
+	if err != nil {
+		return err
+	}
+	rows := make([]string, len(versions))
+	for i, v := range versions {
+		rows[i] = fmt.Sprintf("%s %s %d %s", v.ID, stamp(v.Deleted), v.Size, v.Path)
+	}
+	c.Lines(rows)
+	return nil
+}
+
+func (s *session) undelete(_ context.Context, c *line.Call) error {
+	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	_, err = s.box.Undelete(c.Arg(0), path)
+	return err
+}

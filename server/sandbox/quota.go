@@ -1,0 +1,232 @@
+package sandbox
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Quota bounds what a root may hold: an account's or a group's. 0 is no
+// bound. Directories are not among the files, but there may be no more of them
+// than of those.
+type Quota struct{ Bytes, Files int64 }
+
+// A Usage is what counts against a [Quota]: the files that clients see, the
+// trash, what is kept of uploads that broke off, and what is reserved for
+// uploads under way. A file counts with its length.
+type Usage struct{ Bytes, Files int64 }
+
+// A book is kept of each root from its first use on, and outlives its tree.
+// Whatever changes what a root holds is entered under mu in the same breath. It
+// begins with a count (see tree.counted), before which nothing may change.
+type book struct {
+	disk *Disk
+
+	own atomic.Int64 // of the Terms: the quota's bytes, or Default
+
+	mu      sync.Mutex
+	counted bool
+	used    Usage
+	dirs    int64
+	trash   []Version // the oldest first
+	last    int64     // the time of the last id that was given, in milliseconds
+	kept    map[string]partial
+}
+
+// limit returns the quota.
+func (b *book) limit() Quota {
+	q := b.disk.options().Quota
+	if own := b.own.Load(); own != Default {
+		q.Bytes = own
+	}
+	return q
+}
+
+// book returns the book of id. The caller holds mu.
+func (d *Disk) book(id int64) *book {
+	b := d.books[id]
+	if b == nil {
+		b = &book{disk: d}
+		b.own.Store(Default)
+		d.books[id] = b
+	}
+	return b
+}
+
+// Quota returns what is used of the root that holds path, and its bounds.
+func (b *Box) Quota(path string) (Usage, Quota, error) {
+	p, err := b.place(path, ErrNotFound)
+	if err != nil {
+		return Usage{}, Quota{}, err
+	}
+	if err := p.counted(); err != nil {
+		return Usage{}, Quota{}, err
+	}
+	p.book.mu.Lock()
+	defer p.book.mu.Unlock()
+	return p.book.used, p.book.limit(), nil
+}
+
+// take enters more bytes and files, or returns [ErrQuota] and changes nothing.
+// Where the quota is short the oldest versions in the trash give way, if that
+// is enough.
+func (t *tree) take(bytes, files int64) error {
+	b := t.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := b.limit()
+	free := Usage{q.Bytes - b.used.Bytes, q.Files - b.used.Files}
+	fits := func() bool {
+		return (q.Bytes == 0 || bytes == 0 || bytes <= free.Bytes) && (q.Files == 0 || files == 0 || files <= free.Files)
+	}
+	n := 0
+	for ; !fits(); n++ {
+		if n == len(b.trash) {
+			return ErrQuota
+		}
+		free.Bytes += b.trash[n].Size
+		free.Files++
+	}
+	if err := t.evict(n); err != nil {
+		return err
+	}
+	b.used.Bytes += bytes
+	b.used.Files += files
+	return nil
+}
+
+// give enters that there are fewer bytes and files.
+func (b *book) give(bytes, files int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.subtract(bytes, files)
+}
+
+// subtract is give for one who holds mu. What somebody has put there by hand
+// was never counted, so that there may be less in the book than goes.
+func (b *book) subtract(bytes, files int64) {
+	b.used.Bytes = max(0, b.used.Bytes-bytes)
+	b.used.Files = max(0, b.used.Files-files)
+}
+
+// takeDir enters one more directory, or returns [ErrQuota].
+func (t *tree) takeDir() error {
+	b := t.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if most := b.limit().Files; most > 0 && b.dirs >= most {
+		return ErrQuota
+	}
+	b.dirs++
+	return nil
+}
+
+// giveDir enters that there is one directory less.
+func (t *tree) giveDir() {
+	t.book.mu.Lock()
+	defer t.book.mu.Unlock()
+	t.book.dirs = max(0, t.book.dirs-1)
+}
+
+// A Reservation is room for one upload, in the quota of its root and on the
+// disk. It belongs to one goroutine, which hands it to [Box.Upload] or calls
+// [Reservation.Release].
+type Reservation struct {
+	tree         *tree
+	size         int64 // or Unknown
+	bytes, files int64 // entered in the book
+	owed         int64 // those of bytes that the disk still has to take
+}
+
+// Reserve finds room for the size bytes, or [Unknown], that are still to come of
+// a file in the root that holds path, the first from of which are kept from an
+// upload that broke off (0: none). Too much for the quota is [ErrQuota], too
+// much for the disk [ErrNoSpace]. A reservation of Unknown size grows with the
+// upload.
+func (b *Box) Reserve(path string, from, size int64) (*Reservation, error) {
+	p, err := b.place(path, ErrDenied)
+	if err != nil {
+		return nil, err
+	}
+	return p.reserve(from, size)
+}
+
+func (t *tree) reserve(from, size int64) (*Reservation, error) {
+	if err := t.counted(); err != nil {
+		return nil, err
+	}
+	top, err := walk(t.tmp, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer top.close()
+	r := &Reservation{tree: t, size: size, bytes: max(size, 0)}
+	if from == 0 {
+		r.files = 1 // what is kept counts as one already
+	}
+	if err := t.disk.promise(top.f, r.bytes); err != nil {
+		return nil, err
+	}
+	r.owed = r.bytes
+	if err := t.take(r.bytes, r.files); err != nil {
+		t.disk.promised.Add(-r.owed)
+		return nil, err
+	}
+	return r, nil
+}
+
+// Size is how many bytes are still to come, or [Unknown].
+func (r *Reservation) Size() int64 { return r.size }
+
+// grow takes n more bytes of the quota.
+func (r *Reservation) grow(n int64) error {
+	err := r.tree.take(n, 0)
+	if err == nil {
+		r.bytes += n
+	}
+	return err
+}
+
+// adopt takes over the n bytes and the file that are in the book for what was
+// kept of an upload.
+func (r *Reservation) adopt(n int64) {
+	r.tree.book.give(0, r.files)
+	r.bytes, r.files = r.bytes+n, 1
+}
+
+// needFile takes a file of the quota, unless that has been done.
+func (r *Reservation) needFile() error {
+	if r.files > 0 {
+		return nil
+	}
+	err := r.tree.take(0, 1)
+	if err == nil {
+		r.files = 1
+	}
+	return err
+}
+
+// wrote notes that the disk has taken n bytes.
+func (r *Reservation) wrote(n int64) {
+	n = min(n, r.owed)
+	r.owed -= n
+	r.tree.disk.promised.Add(-n)
+}
+
+// Release gives back what is still reserved. It may be called again, and on nil.
+func (r *Reservation) Release() {
+	if r != nil {
+		r.leave(0, 0)
+	}
+}
+
+// leave ends the reservation, and leaves bytes and files of it in the book for
+// what is now there.
+func (r *Reservation) leave(bytes, files int64) {
+	r.wrote(r.owed)
+	r.tree.book.give(r.bytes-bytes, r.files-files)
+	r.bytes, r.files = 0, 0
+}
+
+// expired tells whether what is to be kept for a while, since at, is due.
+func expired(at time.Time, keep time.Duration) bool { return time.Since(at) >= keep }
