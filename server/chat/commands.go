@@ -193,6 +193,12 @@ func newTable() *line.Table[*session] {
 			Run: (*session).checkPast,
 		},
 		{
+			Name: "SEARCH", Args: "WORDS...",
+			Help: "find messages with these words, in one conversation if its name comes first",
+			Says: "N rows of history", Refuses: line.Refusals{{Err: hub.ErrNotMember, Say: errNotMember}},
+			Run: (*session).search,
+		},
+		{
 			Name: "STAMP", Args: "ON|OFF",
 			Help: "have messages shown with their number and time",
 			Says: "a sentence",

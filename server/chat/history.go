@@ -9,10 +9,12 @@ import (
 	"posko/server/line"
 )
 
-// Bounds of CHECKPAST, in messages.
+// Bounds of CHECKPAST and SEARCH, in messages and words.
 const (
-	pastCount = 50
-	pastMost  = 1000
+	pastCount   = 50
+	pastMost    = 1000
+	searchCount = 50
+	searchWords = 16
 )
 
 func (s *session) online(_ context.Context, c *line.Call) error {
@@ -76,6 +78,11 @@ func (s *session) checkPast(ctx context.Context, c *line.Call) error {
 		return err
 	}
 	messages, err := s.presence.Past(ctx, name, page)
+	return list(c, messages, err)
+}
+
+// list answers with rows of a history.
+func list(c *line.Call, messages []hub.Message, err error) error {
 	if err != nil {
 		return err
 	}
@@ -85,6 +92,15 @@ func (s *session) checkPast(ctx context.Context, c *line.Call) error {
 	}
 	c.Lines(rows)
 	return nil
+}
+
+func (s *session) search(ctx context.Context, c *line.Call) error {
+	words := strings.Fields(c.Arg(0))
+	if len(words) == 0 || len(words) > searchWords {
+		return line.ErrMalformed
+	}
+	messages, err := s.presence.Search(ctx, words, searchCount)
+	return list(c, messages, err)
 }
 
 // pastPage reads the arguments of CHECKPAST. A sole one of digits is the count.

@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// keepTime is how often the hub does what can wait.
-const keepTime = 10 * time.Second
+const (
+	// keepTime is how often the hub does what can wait.
+	keepTime = 10 * time.Second
+	// idle is how many changes may come in that time for it to be a quiet one.
+	idle = 100
+)
 
 // keep does from time to time what nobody waits for, in small steps between
 // rounds, until the hub is closed.
@@ -16,7 +20,7 @@ func (h *Hub) keep(ctx context.Context) {
 	defer close(h.kept)
 	tick := time.NewTicker(keepTime)
 	defer tick.Stop()
-	for {
+	for changes := 0; ; {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -24,6 +28,10 @@ func (h *Hub) keep(ctx context.Context) {
 		}
 		h.savePositions(ctx)
 		h.forgetTokens(ctx)
+		before := changes
+		if changes = h.rounds.count(); changes-before <= idle {
+			h.index(ctx)
+		}
 	}
 }
 
@@ -41,6 +49,21 @@ func (h *Hub) savePositions(ctx context.Context) {
 		}
 		h.mu.Unlock()
 		h.save(ctx, id, positions)
+	}
+}
+
+// index makes messages known to Search, which does so itself with what is left.
+// It stops when there is more to do than that.
+func (h *Hub) index(ctx context.Context) {
+	begun := h.rounds.count()
+	for more := true; more && h.rounds.count()-begun <= idle; {
+		var err error
+		if more, err = h.store.Index(ctx); err != nil {
+			if ctx.Err() == nil {
+				h.log.Error("messages not indexed", "err", err)
+			}
+			return
+		}
 	}
 }
 

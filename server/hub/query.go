@@ -261,38 +261,35 @@ func (s *Session) Past(ctx context.Context, name string, page Page) ([]Message, 
 		page.Conversation, page.Of = 0, s.at.Account.ID
 		return s.hub.store.History(ctx, page)
 	}
-	id, err := s.conversation(ctx, name)
-	if err != nil || id == 0 {
+	c, err := s.conversation(ctx, name)
+	if err != nil || c == nil {
 		return nil, err
 	}
-	page.Conversation = id
+	page.Conversation = c.id
 	return s.hub.store.History(ctx, page)
 }
 
-// conversation finds what a name stands for; 0 if two accounts have never
+// conversation finds what a name stands for; nil if two accounts have never
 // talked.
-func (s *Session) conversation(ctx context.Context, name string) (int64, error) {
+func (s *Session) conversation(ctx context.Context, name string) (*conversation, error) {
 	h := s.hub
 	h.mu.Lock()
 	g, err := s.member(name)
 	h.mu.Unlock()
 	if err == nil {
-		return g.id, nil
+		return &g.conversation, nil
 	}
 	if !errors.Is(err, ErrNoGroup) {
-		return 0, err
+		return nil, err
 	}
 	other, err := h.store.AccountByName(ctx, key(name))
 	if errors.Is(err, ErrNoAccount) {
-		return 0, ErrNoGroup
+		return nil, ErrNoGroup
 	}
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if c := h.privates[pairOf(s.at.Account.ID, other.ID)]; c != nil {
-		return c.id, nil
-	}
-	return 0, nil
+	return h.privates[pairOf(s.at.Account.ID, other.ID)], nil
 }

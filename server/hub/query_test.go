@@ -2,7 +2,10 @@ package hub_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"posko/server/hub"
 )
@@ -72,6 +75,68 @@ func TestMembers(t *testing.T) {
 		want(t, err, hub.ErrNoGroup)
 		_, err = w.attach(5).Members("dapur")
 		want(t, err, hub.ErrNotMember)
+	})
+}
+
+func TestSearch(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		w.group("kebun", 1)
+		ani, budi := w.attach(1), w.attach(2)
+		for _, text := range []string{"kopi satu", "kopi dua", "u2 dapur kopi tiga"} {
+			want(t, ani.sendGroup("dapur", text), nil)
+		}
+		want(t, ani.sendGroup("kebun", "kopi empat"), nil)
+		want(t, ani.send("u2", "kopi lima"), nil)
+		for _, c := range []struct {
+			who   *client
+			words string
+			texts []string
+			err   error
+		}{
+			{ani, "kopi", []string{"kopi dua", "u2 dapur kopi tiga", "kopi empat", "kopi lima"}, nil},
+			{budi, "kopi", []string{"kopi satu", "kopi dua", "u2 dapur kopi tiga", "kopi lima"}, nil},
+			{budi, "DAPUR kopi", []string{"kopi satu", "kopi dua", "u2 dapur kopi tiga"}, nil},
+			{budi, "u1 kopi", []string{"kopi lima"}, nil},
+			{budi, "u3 kopi", nil, nil},
+			{budi, "dua kopi", []string{"kopi dua"}, nil},
+			{budi, "kebun kopi", nil, hub.ErrNotMember},
+			{budi, "kebun", nil, nil},
+		} {
+			messages, err := c.who.Search(t.Context(), strings.Fields(c.words), 4)
+			want(t, err, c.err)
+			var texts []string
+			for _, m := range messages {
+				texts = append(texts, m.Text)
+			}
+			if !slices.Equal(texts, c.texts) {
+				t.Errorf("%s finds %q for %q, want %q", c.who.who.Name, texts, c.words, c.texts)
+			}
+		}
+	})
+}
+
+// Messages are indexed when little happens.
+func TestIndex(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1)
+		ani := w.attach(1)
+		indexed := func(n int) {
+			t.Helper()
+			time.Sleep(10 * time.Second) // of the bubble
+			synctest.Wait()
+			if w.store.indexed != n {
+				t.Errorf("%d messages are indexed, want %d", w.store.indexed, n)
+			}
+		}
+		for range 100 {
+			want(t, ani.sendGroup("dapur", "busy"), nil)
+		}
+		indexed(0)
+		for range 100 {
+			want(t, ani.sendGroup("dapur", "quiet"), nil)
+		}
+		indexed(200)
 	})
 }
 

@@ -102,6 +102,13 @@ func (q *queue) take() []*handed {
 	return round
 }
 
+// count is how many changes were taken.
+func (q *queue) count() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changes
+}
+
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true

@@ -276,6 +276,12 @@ type Store interface {
 	Commit(ctx context.Context, records []Record) error
 	// History returns one page of messages.
 	History(ctx context.Context, page Page) ([]Message, error)
+	// Search returns the last limit messages of the spans that hold all of the
+	// words, oldest first. Nothing in a word has a meaning of its own.
+	Search(ctx context.Context, spans []Span, words []string, limit int) ([]Message, error)
+	// Index makes some more messages known to Search, and tells whether there may
+	// be more of them.
+	Index(ctx context.Context) (more bool, err error)
 	// Unread returns up to limit messages of the spans, oldest first over all
 	// of them, whose ID is greater than after.
 	Unread(ctx context.Context, spans []Span, after int64, limit int) ([]Message, error)

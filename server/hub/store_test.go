@@ -26,6 +26,7 @@ type memory struct {
 	numbered  map[int64][]hub.Message // by conversation, from number 1 on
 	positions map[[2]int64]int64      // of account and conversation
 	tokens    []hub.StoredToken
+	indexed   int // messages
 	lastTalk  int64
 	rounds    [][]hub.Record // that were committed
 
@@ -330,6 +331,35 @@ func (m *memory) History(_ context.Context, page hub.Page) ([]hub.Message, error
 		return all[:min(page.Limit, len(all))], nil
 	}
 	return all[max(0, len(all)-page.Limit):], nil
+}
+
+// Search finds nothing that Index has not seen.
+func (m *memory) Search(_ context.Context, spans []hub.Span, words []string, limit int) ([]hub.Message, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []hub.Message
+	for _, said := range m.messages[:m.indexed] {
+		in := slices.ContainsFunc(spans, func(span hub.Span) bool {
+			return span.Conversation == said.Conversation && span.After < said.Number && said.Number <= span.Last
+		})
+		for _, word := range words {
+			in = in && slices.Contains(strings.Fields(said.Text), word)
+		}
+		if in {
+			found = append(found, said)
+		}
+	}
+	return found[max(0, len(found)-limit):], nil
+}
+
+func (m *memory) Index(context.Context) (more bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.indexed < len(m.messages) {
+		m.indexed++
+		return true, nil
+	}
+	return false, nil
 }
 
 func (m *memory) Unread(_ context.Context, spans []hub.Span, after int64, limit int) ([]hub.Message, error) {
