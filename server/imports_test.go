@@ -36,7 +36,9 @@ var arrows = map[string][]string{
 	"posko/server/sandbox": {},
 	"posko/tlsutil":        {},
 	"posko/tlsutil/acme":   {"posko/tlsutil"},
-	"posko/systemd":        {},
+	// For tests alone.
+	"posko/tlsutil/acme/acmetest": {"posko/tlsutil"},
+	"posko/systemd":               {},
 }
 
 // core is what a dialect builds on.
@@ -51,6 +53,7 @@ var doors = map[string][]string{
 	"modernc.org/sqlite":                  {"posko/server/store"},
 	"github.com/coreos/go-systemd/v22":    {"posko/systemd"},
 	"github.com/caddyserver/certmagic":    {"posko/tlsutil/acme"},
+	"github.com/mholt/acmez/v3":           {"posko/tlsutil/acme"},
 	"go.uber.org/zap":                     {"posko/tlsutil/acme"},
 	"github.com/spf13/cobra":              {"posko/cmd/poskod", "posko/cmd/posko"},
 	"golang.org/x/term":                   {"posko/cmd/poskod", "posko/cmd/posko"},
