@@ -66,9 +66,10 @@ generated: ## that generated files are current
 	@echo '== generated: go generate changes nothing'
 	@.ci/generated
 
-unit: ## that the shipped unit is exposed as little as it can be
-	@echo '== unit: systemd-analyze security, at most 0.2'
+unit: ## that the shipped units are exposed as little as they can be
+	@echo '== unit: systemd-analyze security, at most 0.2, and 1.1 for the one with a network'
 	@systemd-analyze security --offline=yes --threshold=2 --no-pager systemd/poskod.service >/dev/null
+	@systemd-analyze security --offline=yes --threshold=11 --no-pager systemd/poskod-acme.service >/dev/null
 
 acceptance: ## the life of the packages in a booted Debian (root or sudo)
 	@echo '== acceptance: the packages in a booted Debian'

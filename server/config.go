@@ -46,6 +46,7 @@ type State struct {
 const (
 	ModeOwn   = "own"   // a certificate authority of posko's own
 	ModeFiles = "files" // the files Cert and Key
+	ModeACME  = "acme"  // an authority that ACME tells of
 )
 
 // TLS is the table [tls].
@@ -54,6 +55,7 @@ type TLS struct {
 	Names []string `toml:"names"`
 	Cert  Paths    `toml:"cert"`
 	Key   Paths    `toml:"key"` // of the certificate at the same place
+	ACME  ACME     `toml:"acme"`
 }
 
 // Accounts is the table [accounts]. The hash settings are argon2id's.
@@ -127,7 +129,7 @@ type Log struct {
 func Defaults() Config {
 	return Config{
 		Listen: Listen{Chat: []string{":7700"}, Files: []string{":7721"}, Metrics: []string{}},
-		TLS:    TLS{Mode: ModeOwn, Names: []string{}},
+		TLS:    TLS{Mode: ModeOwn, Names: []string{}, ACME: defaultACME()},
 		Accounts: Accounts{
 			MinPassword: 8,
 			HashMemory:  19 << 20,
@@ -176,15 +178,19 @@ type setting struct {
 
 // settings returns c's settings in the order of the file.
 func (c *Config) settings() []setting {
+	return settingsOf("", reflect.ValueOf(c).Elem())
+}
+
+// settingsOf returns the settings of a table and of those within it.
+func settingsOf(table string, values reflect.Value) []setting {
 	var all []setting
-	for table, tables := range reflect.ValueOf(c).Elem().Fields() {
-		for field, value := range tables.Fields() {
-			all = append(all, setting{
-				key:     table.Tag.Get("toml") + "." + field.Tag.Get("toml"),
-				value:   value,
-				restart: field.Tag.Get("apply") == "restart",
-			})
+	for field, value := range values.Fields() {
+		key := table + field.Tag.Get("toml")
+		if value.Kind() == reflect.Struct {
+			all = append(all, settingsOf(key+".", value)...)
+			continue
 		}
+		all = append(all, setting{key: key, value: value, restart: field.Tag.Get("apply") == "restart"})
 	}
 	return all
 }
@@ -290,7 +296,7 @@ func Credential(path string) (name string, ok bool) { return strings.CutPrefix(p
 
 // resolve makes the paths of c that are relative start at dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.State.Dir, &c.Log.Xferlog}
+	paths := []*string{&c.State.Dir, &c.Log.Xferlog, &c.TLS.ACME.CARoot, &c.TLS.ACME.EABKeyFile, &c.TLS.ACME.DNSHook}
 	for _, list := range []Paths{c.TLS.Cert, c.TLS.Key} {
 		for i := range list {
 			paths = append(paths, &list[i])

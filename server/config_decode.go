@@ -60,8 +60,8 @@ func DecodeConfig(name string, data []byte) (Config, error) {
 	if f.md, err = toml.Decode(string(data), &tables); err != nil {
 		return Config{}, syntax(name, err)
 	}
-	for table, content := range tables {
-		f.table(table, content)
+	for name, content := range tables {
+		f.table(toml.Key{name}, content)
 	}
 	f.complaints = append(f.complaints, c.complaints()...)
 	for i := range f.complaints {
@@ -100,16 +100,15 @@ func (f *file) complain(key, text string) {
 	f.complaints = append(f.complaints, complaint{key: key, text: text})
 }
 
-// table decodes one top-level table.
-func (f *file) table(name string, content toml.Primitive) {
+// table decodes one table, and those within it.
+func (f *file) table(path toml.Key, content toml.Primitive) {
 	var tables []string
 	for key := range f.known {
-		table, _, _ := strings.Cut(key, ".")
-		tables = append(tables, table)
+		tables = append(tables, key[:strings.LastIndexByte(key, '.')])
 	}
-	key := toml.Key{name}.String()
+	key := path.String()
 	f.lines[key] = f.line(content)
-	if !slices.Contains(tables, name) {
+	if !slices.Contains(tables, key) {
 		f.complain(key, "unknown table"+didYouMean(key, tables))
 		return
 	}
@@ -118,11 +117,16 @@ func (f *file) table(name string, content toml.Primitive) {
 	var anything any
 	err := errors.Join(f.md.PrimitiveDecode(content, &anything), f.md.PrimitiveDecode(content, &values))
 	if _, ok := anything.(map[string]any); !ok || err != nil {
-		f.complain(key, "must be a table, as in ["+name+"]")
+		f.complain(key, "must be a table, as in ["+key+"]")
 		return
 	}
-	for k, v := range values {
-		f.setting(toml.Key{name, k}.String(), v)
+	for name, v := range values {
+		inner := append(slices.Clone(path), name)
+		if slices.Contains(tables, inner.String()) {
+			f.table(inner, v)
+		} else {
+			f.setting(inner.String(), v)
+		}
 	}
 }
 
@@ -189,7 +193,7 @@ func didYouMean(key string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
 		n := distance(key, k)
-		if _, name, ok := strings.Cut(k, "."); ok && strings.HasSuffix(key, "."+name) {
+		if name := k[strings.LastIndexByte(k, '.')+1:]; name != k && strings.HasSuffix(key, "."+name) {
 			n = min(n, 2)
 		}
 		if n < least {

@@ -76,6 +76,9 @@ mode = "files"
 names = ["chat.example", "192.0.2.7", "2001:db8::1"]
 cert = "../ssl/chat.pem"
 key = "/etc/ssl/chat.key"
+[tls.acme]
+ca_root = "ca.pem"
+dns_hook = "hook"
 [login]
 timeout = 0
 failure_window = "1h30m"
@@ -94,7 +97,10 @@ level = "warn"
 		Names: []string{"chat.example", "192.0.2.7", "2001:db8::1"},
 		Cert:  Paths{"/etc/ssl/chat.pem"},
 		Key:   Paths{"/etc/ssl/chat.key"},
+		ACME:  defaultACME(),
 	}
+	want.TLS.ACME.CARoot = "/etc/posko/ca.pem"
+	want.TLS.ACME.DNSHook = "/etc/posko/hook"
 	want.Login.Timeout = 0
 	want.Login.FailureWindow = Duration(90 * time.Minute)
 	want.Login.MaxBytes = 8192
@@ -246,10 +252,39 @@ c.toml:2: accounts.hash_memory: must be a whole number of KiB, is 1048577`},
 		{"files", "[tls]\nmode = \"files\"", `
 c.toml: tls.cert: must name a file in mode "files"
 c.toml: tls.key: must name a file in mode "files"`},
-		{"acme", "[tls]\nmode = \"acme\"", `
-c.toml:2: tls.mode: this version can't get certificates by ACME yet: use "own" or "files"`},
+		{"acme without anything", "[tls]\nmode = \"acme\"", `
+c.toml: tls.acme.agreed_terms: must be true in mode "acme": read the authority's terms of service first
+c.toml: tls.names: must have a name in mode "acme"`},
+		{"acme", `
+[tls]
+mode = "acme"
+names = ["*.example", "*.*.example"]
+cert = "x.pem"
+[tls.acme]
+agreed_terms = true
+email = "an i@example"
+ca = "http://ca.example/dir"
+eab_key_id = "1"
+http_listen = [":7700", "80"]
+tls_alpn_listen = []
+[tls.acme.dns]
+`, `
+c.toml:4: tls.names: can have "*.example" in mode "acme" only with a tls.acme.dns_hook, the one way to prove it
+c.toml:4: tls.names: must be DNS names and IP addresses, "*.*.example" is neither
+c.toml:5: tls.cert: must be "" in mode "acme", which would not use it
+c.toml:8: tls.acme.email: must be an email address, is "an i@example"
+c.toml:9: tls.acme.ca: must be a URL that starts with https://, is "http://ca.example/dir"
+c.toml:10: tls.acme.eab_key_id: must be set together with tls.acme.eab_key_file, or neither
+c.toml:11: tls.acme.http_listen: ":7700" takes the same port as ":7700" in listen.chat
+c.toml:11: tls.acme.http_listen: must be "host:port" with a port from 0 to 65535, is "80"
+c.toml:12: tls.acme.tls_alpn_listen: unknown setting; did you mean tls.acme.tlsalpn_listen?
+c.toml:13: tls.acme.dns: unknown setting`},
+		{"acme without a proof", "[tls]\nmode = \"acme\"\nnames = [\"a.example\"]\n[tls.acme]\nagreed_terms = true\nhttp_listen = []", `
+c.toml:6: tls.acme.http_listen: must not be empty together with tlsalpn_listen and dns_hook: nothing could be proved to the authority`},
+		{"no table", "[tls]\nacme = true", `
+c.toml:2: tls.acme: must be a table, as in [tls.acme]`},
 		{"mode", "[tls]\nmode = \"none\"", `
-c.toml:2: tls.mode: must be one of ["own" "files"], is "none"`},
+c.toml:2: tls.mode: must be one of ["own" "files" "acme"], is "none"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ const maxThreads = 16
 // complaints returns what Validate joins, without a file.
 func (c *Config) complaints() []complaint {
 	v := validator{}
-	v.listen(c.Listen)
+	v.listen(c)
 	v.tls(c.TLS)
 
 	between(&v, "accounts.min_password", c.Accounts.MinPassword, 1, 128)
@@ -102,14 +102,14 @@ func (v *validator) oneOf(key, value string, allowed ...string) {
 }
 
 func (v *validator) tls(t TLS) {
-	if t.Mode == "acme" {
-		v.complain("tls.mode", `this version can't get certificates by ACME yet: use "own" or "files"`)
-	} else {
-		v.oneOf("tls.mode", t.Mode, ModeOwn, ModeFiles)
+	v.oneOf("tls.mode", t.Mode, ModeOwn, ModeFiles, ModeACME)
+	if t.Mode == ModeACME {
+		v.acme(t)
 	}
 	for _, name := range t.Names {
 		// An address in a certificate has no zone.
-		if ip, err := netip.ParseAddr(name); (err != nil || ip.Zone() != "") && !isDNSName(name) {
+		ip, err := netip.ParseAddr(name)
+		if (err != nil || ip.Zone() != "") && !isDNSName(name) && !(t.Mode == ModeACME && isWildcard(name)) {
 			v.complain("tls.names", "must be DNS names and IP addresses, %q is neither", name)
 		}
 	}
@@ -120,8 +120,8 @@ func (v *validator) tls(t TLS) {
 		switch {
 		case t.Mode == ModeFiles && len(file.paths) == 0:
 			v.complain(file.key, `must name a file in mode "files"`)
-		case t.Mode == ModeOwn && len(file.paths) > 0:
-			v.complain(file.key, `must be "" in mode "own", which would not use it`)
+		case t.Mode != ModeFiles && len(file.paths) > 0:
+			v.complain(file.key, `must be "" in mode %q, which would not use it`, t.Mode)
 		}
 	}
 	if len(t.Cert) > 0 && len(t.Key) > 0 && len(t.Cert) != len(t.Key) {
@@ -129,16 +129,22 @@ func (v *validator) tls(t TLS) {
 	}
 }
 
-func (v *validator) listen(l Listen) {
+func (v *validator) listen(c *Config) {
+	l := c.Listen
 	if len(l.Chat)+len(l.Files) == 0 {
 		v.complain("listen.chat", "must not be empty together with listen.files: nothing would be served")
 	}
 	type endpoint struct{ key, address, host, port string }
 	var seen []endpoint
-	for _, list := range []struct {
+	type list struct {
 		key       string
 		addresses []string
-	}{{"listen.chat", l.Chat}, {"listen.files", l.Files}, {"listen.metrics", l.Metrics}} {
+	}
+	lists := []list{{"listen.chat", l.Chat}, {"listen.files", l.Files}, {"listen.metrics", l.Metrics}}
+	if c.TLS.Mode == ModeACME {
+		lists = append(lists, list{"tls.acme.http_listen", c.TLS.ACME.HTTPListen}, list{"tls.acme.tlsalpn_listen", c.TLS.ACME.TLSALPNListen})
+	}
+	for _, list := range lists {
 		for _, address := range list.addresses {
 			host, port, ok := splitAddress(address)
 			if !ok {

@@ -21,9 +21,12 @@ const (
 	ChatSocket    = "chat"
 	FilesSocket   = "files"
 	MetricsSocket = "metrics"
+
+	ACMEHTTPSocket = "acme-http"
+	ACMEALPNSocket = "acme-alpn"
 )
 
-var socketNames = []string{ChatSocket, FilesSocket, MetricsSocket}
+var socketNames = []string{ChatSocket, FilesSocket, MetricsSocket, ACMEHTTPSocket, ACMEALPNSocket}
 
 // Listeners returns the listening TCP sockets that the service manager handed
 // over, by name; a name has several when its unit has several ListenStream=

@@ -129,10 +129,13 @@ func TestListenersRefused(t *testing.T) {
 
 // TestUnits holds the names of the sockets in Go and in the units together.
 func TestUnits(t *testing.T) {
+	const daemon, acme = "poskod.service ", "poskod-acme.service "
 	want := map[string]string{
-		"poskod-chat.socket":    ChatSocket + " 7700",
-		"poskod-files.socket":   FilesSocket + " 7721",
-		"poskod-metrics.socket": MetricsSocket + " 127.0.0.1:9770",
+		"poskod-chat.socket":      daemon + ChatSocket + " 7700",
+		"poskod-files.socket":     daemon + FilesSocket + " 7721",
+		"poskod-metrics.socket":   daemon + MetricsSocket + " 127.0.0.1:9770",
+		"poskod-acme-http.socket": acme + ACMEHTTPSocket + " 80",
+		"poskod-acme-alpn.socket": acme + ACMEALPNSocket + " 443",
 	}
 	got := make(map[string]string)
 	sockets, err := filepath.Glob("*.socket")
@@ -141,10 +144,7 @@ func TestUnits(t *testing.T) {
 	}
 	for _, file := range sockets {
 		socket := settings(t, file)
-		got[file] = strings.Join(slices.Concat(socket["FileDescriptorName"], socket["ListenStream"]), " ")
-		if service := socket["Service"]; !slices.Equal(service, []string{"poskod.service"}) {
-			t.Errorf("%s activates %q", file, service)
-		}
+		got[file] = strings.Join(slices.Concat(socket["Service"], socket["FileDescriptorName"], socket["ListenStream"]), " ")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("socket units (-want +got):\n%s", diff)

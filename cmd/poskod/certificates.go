@@ -14,6 +14,7 @@ import (
 	"posko/server"
 	"posko/server/admin"
 	"posko/tlsutil"
+	"posko/tlsutil/acme"
 )
 
 // certificates is the source of certificates that the configuration asks for. A
@@ -21,6 +22,8 @@ import (
 // be called from any goroutine.
 type certificates struct {
 	dir     string // of the authority
+	acmeDir string
+	renewer *renewer // nil if another process gets certificates by ACME
 	log     *slog.Logger
 	current atomic.Pointer[tlsutil.Source]
 	stop    func() // ends the current one's Run
@@ -29,9 +32,18 @@ type certificates struct {
 	own *tlsutil.Authority // nil until it is asked for
 }
 
-func openCertificates(stateDir string, c server.TLS, log *slog.Logger) (*certificates, error) {
-	cs := &certificates{dir: ownDir(stateDir), log: log, stop: func() {}}
-	return cs, cs.use(c)
+// openCertificates takes over the renewer, which is nil if another process gets
+// certificates by ACME.
+func openCertificates(s settings, r *renewer, log *slog.Logger) (*certificates, error) {
+	cs := &certificates{
+		dir: ownDir(s.dir), acmeDir: server.ACMEDir(s.path, s.dir), renewer: r,
+		log: log, stop: func() {},
+	}
+	if err := cs.use(s.TLS); err != nil {
+		cs.close()
+		return nil, err
+	}
+	return cs, nil
 }
 
 // use does what the configuration says. On an error nothing has changed.
@@ -54,7 +66,12 @@ func (cs *certificates) use(c server.TLS) error {
 	if err != nil {
 		return err
 	}
-	cs.close()
+	if cs.renewer != nil {
+		if err := cs.renewer.use(c); err != nil {
+			return err
+		}
+	}
+	cs.stop()
 	cs.current.Store(&next)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -68,12 +85,15 @@ func (cs *certificates) use(c server.TLS) error {
 }
 
 func (cs *certificates) open(c server.TLS) (tlsutil.Source, error) {
-	if c.Mode == server.ModeFiles {
+	switch c.Mode {
+	case server.ModeFiles:
 		pairs, err := pairsOf(c)
 		if err != nil {
 			return nil, err
 		}
 		return tlsutil.OpenFiles(pairs, cs.log)
+	case server.ModeACME:
+		return cs.openACME(c)
 	}
 	own, err := cs.authority(c.Names)
 	if err != nil {
@@ -90,6 +110,24 @@ func (cs *certificates) authority(names []string) (own *tlsutil.Authority, err e
 		cs.own, err = tlsutil.OpenAuthority(cs.dir, names, cs.log)
 	}
 	return cs.own, err
+}
+
+func (cs *certificates) openACME(c server.TLS) (tlsutil.Source, error) {
+	names, err := tlsutil.ParseNames(c.Names)
+	if err != nil {
+		return nil, err
+	}
+	o := acme.SourceOptions{Dir: cs.acmeDir, Names: names, Alone: cs.renewer == nil, Log: cs.log}
+	if c.ACME.OwnUntilIssued {
+		own, err := cs.authority(c.Names)
+		if err != nil {
+			return nil, err
+		}
+		if o.Fallback, err = own.Serve(c.Names); err != nil {
+			return nil, err
+		}
+	}
+	return acme.Open(o), nil
 }
 
 // source is the current one, nil before the first.
@@ -114,7 +152,12 @@ func (cs *certificates) State() []tlsutil.State { return cs.source().State() }
 // Run does nothing: use runs what cs stands for.
 func (cs *certificates) Run(context.Context) {}
 
-func (cs *certificates) close() { cs.stop() }
+func (cs *certificates) close() {
+	cs.stop()
+	if cs.renewer != nil {
+		cs.renewer.close()
+	}
+}
 
 // issuer is the authority as the operator's commands know it.
 type issuer struct {
@@ -184,9 +227,12 @@ func inspect(s settings) []admin.Certificate {
 }
 
 func look(s settings) ([]tlsutil.State, error) {
-	if s.TLS.Mode != server.ModeFiles {
+	switch s.TLS.Mode {
+	case server.ModeOwn:
 		own, err := tlsutil.ReadOwn(ownDir(s.dir), s.TLS.Names)
 		return []tlsutil.State{own}, err
+	case server.ModeACME:
+		return readACME(server.ACMEDir(s.path, s.dir), s.TLS)
 	}
 	pairs, err := pairsOf(s.TLS)
 	if err != nil {
@@ -206,28 +252,30 @@ var errNoCredentials = errors.New("$CREDENTIALS_DIRECTORY is not set: only the u
 
 // pairsOf finds the files of mode "files".
 func pairsOf(c server.TLS) ([]tlsutil.Pair, error) {
-	find := func(path string) (string, error) {
-		name, ok := server.Credential(path)
-		if !ok {
-			return path, nil
-		}
-		dir := os.Getenv("CREDENTIALS_DIRECTORY")
-		if dir == "" {
-			return "", errNoCredentials
-		}
-		return filepath.Join(dir, name), nil
-	}
 	var pairs []tlsutil.Pair
 	for i := range c.Cert {
-		cert, err := find(c.Cert[i])
+		cert, err := findFile(c.Cert[i])
 		if err != nil {
 			return nil, err
 		}
-		key, err := find(c.Key[i])
+		key, err := findFile(c.Key[i])
 		if err != nil {
 			return nil, err
 		}
 		pairs = append(pairs, tlsutil.Pair{Cert: cert, Key: key})
 	}
 	return pairs, nil
+}
+
+// findFile is where a configured path leads, which may be a credential.
+func findFile(path string) (string, error) {
+	name, ok := server.Credential(path)
+	if !ok {
+		return path, nil
+	}
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", errNoCredentials
+	}
+	return filepath.Join(dir, name), nil
 }

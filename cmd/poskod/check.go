@@ -57,6 +57,10 @@ func checkTLS(c server.TLS) error {
 		return err
 	}
 	_, err := tlsutil.ParseNames(c.Names)
+	if c.Mode == server.ModeACME {
+		_, rootErr := rootsOf(c.ACME.CARoot)
+		err = errors.Join(err, rootErr)
+	}
 	return err
 }
 

@@ -175,23 +175,37 @@ func (d *daemon) showStatus() {
 	st := d.server.Status()
 	text := fmt.Sprintf("%d chat and %d file connections, %d accounts online, files: %.1f MiB received, %.1f MiB sent",
 		st.Connections[server.ProtocolChat], st.Connections[server.ProtocolFiles], st.Online, mib(st.Received), mib(st.Sent))
-	for _, c := range st.Certificates {
-		switch {
-		case c.Trouble != "":
-			text += "; CERTIFICATE " + strings.Join(c.Names, " ") + ": " + c.Trouble + ", see \"poskod cert\""
-		case c.NotAfter.IsZero():
-			text += ", certificate not there yet"
-		default:
-			text += fmt.Sprintf(", certificate for %d days", c.Days(time.Now()))
-		}
-		if c.Waiting != "" {
-			text += ", waiting for " + c.Waiting
-		}
+	for _, certificate := range inShort(st.Certificates) {
+		text += ", " + certificate
 	}
 	if st.Reload != nil {
 		text += "; the last reload was refused, see the log"
 	}
 	d.tell(systemd.Status(text))
+}
+
+// inShort tells of each certificate in a few words.
+func inShort(certificates []admin.Certificate) []string {
+	var all []string
+	for _, c := range certificates {
+		var text string
+		switch {
+		case c.Trouble != "":
+			text = "CERTIFICATE " + strings.Join(c.Names, " ") + ": " + c.Trouble + ", see \"poskod cert\""
+		case c.NotAfter.IsZero():
+			text = "certificate not there yet"
+		default:
+			text = fmt.Sprintf("certificate for %d days", c.Days(time.Now()))
+		}
+		if c.Waiting != "" {
+			text += ", waiting for " + c.Waiting
+		}
+		if c.NotAfter.IsZero() && c.Err != nil {
+			text += ", last error: " + c.Err.Error()
+		}
+		all = append(all, text)
+	}
+	return all
 }
 
 func mib(n int64) float64 { return float64(n) / (1 << 20) }

@@ -33,6 +33,11 @@ func listen(c server.Listen, handed listeners, log *slog.Logger) (listeners, err
 	if handed != nil {
 		return adopt(configured, handed, log), nil
 	}
+	return bind(configured)
+}
+
+// bind opens listeners, all or none.
+func bind(configured map[string][]string) (listeners, error) {
 	bound := listeners{}
 	for name, addresses := range configured {
 		for _, address := range addresses {

@@ -47,6 +47,7 @@ func run() int {
 // A program is one run of poskod.
 type program struct {
 	config string // --config
+	noACME bool   // --no-acme, of serve
 	ran    bool   // the command line was understood
 }
 
@@ -71,7 +72,7 @@ the owner of that directory.`,
 		"read the configuration from `FILE` (default: /etc/posko/config.toml if it is there, else built-in defaults)")
 	root.AddCommand(
 		p.serveCommand(), p.checkCommand(), p.userCommand(), p.groupCommand(),
-		p.backupCommand(), p.restoreCommand(),
+		p.backupCommand(), p.restoreCommand(), p.acmeCommand(),
 		p.certCommand(), p.statusCommand(), versionCommand(), generateCommand(),
 	)
 	p.watch(root)

@@ -35,6 +35,29 @@ func manual(w io.Writer, root *cobra.Command) error {
 var manualEnd = []struct{ title, text string }{
 	{"PASSWORDS", `A password is asked for twice, without echo, or read as one line with --stdin.
 It is never an argument, which every user of the machine could see.`},
+	{"CERTIFICATES BY ACME", `With tls.mode = "acme" an authority such as Let's Encrypt issues the certificates.
+For an installed poskod that has a public name, set in /etc/posko/config.toml
+
+  [tls]
+  mode = "acme"
+  names = ["chat.example.org"]
+  [tls.acme]
+  agreed_terms = true
+
+and, since the daemon itself has no network, enable the service that gets them
+and listens on port 80 for the authority's questions:
+
+  systemctl enable --now poskod-acme.service
+  systemctl reload poskod
+
+Until the first one is there, clients get a certificate of posko's own authority.
+"poskod cert" shows what is waited for and why the last try failed. Where port 80
+can't be reached, enable poskod-acme-alpn.socket (port 443) in the place of
+poskod-acme-http.socket, or set tls.acme.dns_hook. The hook runs in the sandbox of
+poskod-acme.service; give it secrets with LoadCredential= in a drop-in. A changed
+configuration is for both: "systemctl reload poskod" reaches both.
+
+"poskod serve" without --no-acme does it all in one process.`},
 	{"SIGNALS", `SIGTERM and SIGINT stop the daemon: clients are told, running commands and
 transfers may end within limits.shutdown_grace. A second one ends it at once.
 SIGHUP has it read the configuration again; a bad one is logged and changes
@@ -53,13 +76,19 @@ files/: the accounts' files.
 tls/own/ca.pem: the certificate of the server's own authority. Clients need
 it, and may have it.
 
+tls/acme: what "poskod acme" and the daemon share. An installed poskod has it in
+/var/lib/posko-acme, which belongs to the user posko-acme; of it the daemon can
+read served/ alone: a certificate with its key for each name, and how the last
+tries went.
+
 lock: held by the daemon, or a command, for as long as it works there.
 
 admin.sock: the operator's socket, mode 0600; with /etc/posko/config.toml it is
 /run/posko/admin.sock.`},
 	{"ENVIRONMENT", `STATE_DIRECTORY, XDG_STATE_HOME and HOME say where the state directory is if the
-configuration does not. LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET and
-WATCHDOG_USEC are systemd's, see sd_listen_fds(3) and sd_notify(3).`},
+configuration does not. LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET,
+WATCHDOG_USEC and CREDENTIALS_DIRECTORY are systemd's, see sd_listen_fds(3),
+sd_notify(3) and systemd.exec(5).`},
 	{"EXAMPLES", `Make an account, and one from a script:
 
   poskod user add ani

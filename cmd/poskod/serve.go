@@ -16,7 +16,7 @@ import (
 )
 
 func (p *program) serveCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "serve", Short: "serve, in the foreground",
 		Long: `Serves until SIGTERM or SIGINT, which lets running commands and transfers end
 first; a second one ends the daemon at once. SIGHUP reads the configuration
@@ -26,6 +26,9 @@ Listeners that systemd hands over take the place of the configured addresses.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd) },
 	}
+	cmd.Flags().BoolVar(&p.noACME, "no-acme", false,
+		"leave it to \"poskod acme\" to get the certificates of tls.mode = \"acme\"")
+	return cmd
 }
 
 func (p *program) serve(cmd *cobra.Command) error {
@@ -72,7 +75,15 @@ func start(ctx context.Context, p *program, s settings, handed listeners) (_ *da
 		return nil, err
 	}
 	open = append(open, func() { d.store.Close() })
-	if d.certificates, err = openCertificates(s.dir, s.TLS, d.log); err != nil {
+	var r *renewer
+	if !p.noACME {
+		answering, err := listenACME(s.TLS, handed)
+		if err != nil {
+			return nil, err
+		}
+		r = answer(server.ACMEDir(s.path, s.dir), answering, d.log)
+	}
+	if d.certificates, err = openCertificates(s, r, d.log); err != nil {
 		return nil, err
 	}
 	open = append(open, d.certificates.close)
