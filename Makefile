@@ -6,8 +6,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # (https://go.dev/issue/75804).
 FUZZTIME    ?= 1000x
 DIST        ?= dist
+# What "make bench" measures, and with which flags: see server/bench.
+BENCH       ?= chat
+BENCHFLAGS  ?=
 
-.PHONY: help build run test setup fmt vet lint race fuzz generated unit acceptance packages repo piuparts clean
+.PHONY: help build run test setup fmt vet lint race fuzz generated unit acceptance bench packages repo piuparts clean
 # The steps of "make test" run in their order, under "make -j" too.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -44,6 +47,7 @@ fmt: ## gofmt, as a check
 vet: ## go vet
 	@echo '== vet: go vet'
 	@go vet ./...
+	@go vet -tags profile ./cmd/poskod
 	@go vet -C packaging -tags acceptance ./...
 
 lint: ## staticcheck and shellcheck
@@ -74,6 +78,10 @@ unit: ## that the shipped units are exposed as little as they can be
 acceptance: ## the life of the packages in a booted Debian (root or sudo)
 	@echo '== acceptance: the packages in a booted Debian'
 	@packaging/acceptance/run
+
+bench: build ## the benchmarks beside peers; BENCH=chat, BENCHFLAGS=-quick
+	@CGO_ENABLED=0 go build -o bin/ ./server/bench
+	@bin/bench $(BENCHFLAGS) $(BENCH)
 
 packages: ## deb and rpm for amd64 and arm64, in dist
 	@packaging/build -out $(DIST)
