@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"posko/server/account"
 	"posko/server/sandbox"
 )
 
@@ -24,6 +27,7 @@ var update = flag.Bool("update", false, "rewrite what the transcripts expect; re
 //	-- config --  TOML, over the configuration of tests
 //	-- users --   NAME PASSWORD [admin] [disabled] [files=read] [files=upload]
 //	-- groups --  NAME PASSWORD OWNER [MEMBER …]
+//	-- invitations --  CODE USES [GROUP], the code in upper case
 //	-- script --
 //
 // The first word of a script's line names the connection, dialed at its first
@@ -132,7 +136,33 @@ func furnish(t *testing.T, head string) *house {
 			h.group(words[0], words[1], words[2], words[3:]...)
 		}
 	}
+	for _, l := range parts["invitations"] {
+		if words := strings.Fields(l); len(words) >= 2 {
+			h.invitation(words[0], words[1], words[2:]...)
+		}
+	}
 	return h
+}
+
+// invitation makes one with a code of the test's own.
+func (h *house) invitation(code, uses string, group ...string) {
+	h.tb.Helper()
+	n, err := strconv.Atoi(uses)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	i := account.Invitation{Uses: n, Left: n, Created: time.Now(), Expires: time.Now().Add(time.Hour)}
+	if len(group) > 0 {
+		g, err := h.hub.Group(group[0])
+		if err != nil {
+			h.tb.Fatal(err)
+		}
+		i.Group = g.ID
+	}
+	hash := sha256.Sum256([]byte(code))
+	if err := h.store.Accounts().AddInvitation(h.tb.Context(), i, hash[:]); err != nil {
+		h.tb.Fatal(err)
+	}
 }
 
 // step plays one line and returns it as it should stand.

@@ -14,6 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// invitation is a code alone.
+var invitation = regexp.MustCompile(`^[A-Z2-7]{26}\n$`)
+
 // clock is a time in a table, with what the column's width depends on.
 var clock = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
@@ -53,6 +56,12 @@ func TestCommands(t *testing.T) {
 		{"kunci2\n", "group passwd dapur --stdin", result{"password changed\n", "", 0}},
 		{"", "group list", result{"NAME   OWNER  MEMBERS  MESSAGES  MADE\ndapur  ani    1        0         TIME\n", "", 0}},
 		{"", "group show dapur", result{"name      dapur\nmade      TIME\nmessages  0\nowner     ani (offline)\ndone      TIME (poskod) changed the password\n", "", 0}},
+		{"", "invite --group kebun", result{"", "poskod: no group kebun\n", 1}},
+		{"", "invite --uses 0", result{"", "poskod: an invitation has 1 to 10000 uses and lasts up to 8760h\n", 1}},
+		{"", "invite --uses 3 --expires 1h --group dapur", result{"CODE\n", "", 0}},
+		{"", "invite list", result{"ID  LEFT  USES  GROUP  MADE                  EXPIRES\n1   3     3     dapur  TIME  TIME\n", "", 0}},
+		{"", "invite revoke 1", result{"invitation revoked\n", "", 0}},
+		{"", "invite revoke 1", result{"", "poskod: no invitation 1; poskod invite list shows them\n", 1}},
 		{"", "group drop dapur", result{"", "poskod: standard input is no terminal: add --yes to do it without being asked\n", 1}},
 		{"", "group drop dapur --yes", result{"group dropped\n", "", 0}},
 		{"y\n", "user del ani", result{"", "poskod: standard input is no terminal: add --yes to do it without being asked\n", 1}},
@@ -73,7 +82,7 @@ func TestCommands(t *testing.T) {
 					args[i] = strings.ReplaceAll(args[i], "_", " ")
 				}
 				got := h.run(step.input, args...)
-				got.out = clock.ReplaceAllString(got.out, "TIME")
+				got.out = invitation.ReplaceAllString(clock.ReplaceAllString(got.out, "TIME"), "CODE\n")
 				if diff := cmp.Diff(step.want, got, cmp.AllowUnexported(result{})); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", step.args, diff)
 				}

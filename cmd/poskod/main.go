@@ -71,7 +71,7 @@ the owner of that directory.`,
 	root.PersistentFlags().StringVar(&p.config, "config", "",
 		"read the configuration from `FILE` (default: /etc/posko/config.toml if it is there, else built-in defaults)")
 	root.AddCommand(
-		p.serveCommand(), p.checkCommand(), p.userCommand(), p.groupCommand(),
+		p.serveCommand(), p.checkCommand(), p.userCommand(), p.groupCommand(), p.inviteCommand(),
 		p.backupCommand(), p.restoreCommand(), p.acmeCommand(),
 		p.certCommand(), p.statusCommand(), versionCommand(), generateCommand(),
 	)

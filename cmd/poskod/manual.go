@@ -189,24 +189,27 @@ func (m *page) commands(cmd *cobra.Command) {
 		if sub.Hidden || sub.Name() == "help" {
 			continue
 		}
-		if sub.HasSubCommands() {
-			m.commands(sub)
-			continue
+		if !sub.HasSubCommands() || sub.HasLocalFlags() { // else it does nothing by itself
+			m.command(sub)
 		}
-		m.line(".TP")
-		m.line(fmt.Sprintf(`.B "%s"`, roff.Replace(strings.TrimSuffix(sub.UseLine(), " [flags]"))))
-		if sub.Long == "" {
-			m.text(sentence(sub.Short))
-		} else {
-			m.line(".RS")
-			m.paragraphs(sub.Long)
-			m.line(".RE")
-		}
-		if sub.HasLocalFlags() {
-			m.line(".RS")
-			m.verbatim(sub.LocalFlags().FlagUsages())
-			m.line(".RE")
-		}
+		m.commands(sub)
+	}
+}
+
+func (m *page) command(sub *cobra.Command) {
+	m.line(".TP")
+	m.line(fmt.Sprintf(`.B "%s"`, roff.Replace(strings.TrimSuffix(sub.UseLine(), " [flags]"))))
+	if sub.Long == "" {
+		m.text(sentence(sub.Short))
+	} else {
+		m.line(".RS")
+		m.paragraphs(sub.Long)
+		m.line(".RE")
+	}
+	if sub.HasLocalFlags() {
+		m.line(".RS")
+		m.verbatim(sub.LocalFlags().FlagUsages())
+		m.line(".RE")
 	}
 }
 

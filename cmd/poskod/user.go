@@ -10,8 +10,13 @@ import (
 
 // named makes a command about one account or group.
 func named(verb, short string, run func(cmd *cobra.Command, name string) error) *cobra.Command {
+	return about("NAME", verb, short, run)
+}
+
+// about makes a command about one thing, which the argument says.
+func about(argument, verb, short string, run func(cmd *cobra.Command, which string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1),
+		Use: verb + " " + argument, Short: short, Args: cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, args []string) error { return run(cmd, args[0]) },
 	}

@@ -24,8 +24,12 @@ var (
 	ErrPasswordShort = errors.New("account: password is too short")
 	ErrPasswordForm  = errors.New("account: password is not 1 to 128 letters and digits")
 	ErrSignupClosed  = errors.New("account: sign-up is closed")
+	ErrInvitation    = errors.New("account: no such invitation, or none any more")
 	ErrThrottled     = errors.New("account: too many failed attempts")
-	ErrFull          = errors.New("account: no space left on the disk")
+	// ErrInvitationBounds is for the operator who makes one.
+	ErrInvitationBounds = errors.New("account: uses or time of an invitation out of bounds")
+
+	ErrFull = errors.New("account: no space left on the disk")
 )
 
 // An Account is one person's entry. Its ID is never used again.
@@ -68,6 +72,20 @@ type Store interface {
 	SetDisabled(ctx context.Context, id int64, disabled bool) (Account, error)
 	// SetAdmin likewise, but leaves the epoch as it is.
 	SetAdmin(ctx context.Context, id int64, admin bool) (Account, error)
+	// AddInvitation keeps a new invitation, whose ID is chosen by the store. It
+	// returns ErrNoGroup.
+	AddInvitation(ctx context.Context, i Invitation, hash []byte) error
+	// Invitations lists those that have not expired, by ID.
+	Invitations(ctx context.Context, now time.Time) ([]Invitation, error)
+	// RemoveInvitation returns ErrInvitation if there is none with that ID.
+	RemoveInvitation(ctx context.Context, id int64) error
+	// InvitationOpen tells whether there is one with the hash that is not used
+	// up, has not expired and is of no dropped group.
+	InvitationOpen(ctx context.Context, hash []byte, now time.Time) (bool, error)
+	// AddInvited is AddAccount with the use of such an invitation, in one step;
+	// it also makes the account a member of the invitation's group and returns
+	// that, or 0. It returns ErrInvitation if there is none.
+	AddInvited(ctx context.Context, a Account, hash []byte) (added Account, group int64, err error)
 	// GroupPassword is the hash of a group's password, or ErrNoGroup.
 	GroupPassword(ctx context.Context, group int64) (string, error)
 }

@@ -203,6 +203,16 @@ func (d *Directory) add(ctx context.Context, name, password string, open bool) (
 	case !open:
 		return Account{}, ErrSignupClosed
 	}
+	a, err := d.prepare(ctx, name, password)
+	if err != nil {
+		return Account{}, err
+	}
+	return d.store.AddAccount(ctx, a)
+}
+
+// prepare makes an account for the store to keep. It returns ErrNameTaken or
+// ErrPasswordShort.
+func (d *Directory) prepare(ctx context.Context, name, password string) (Account, error) {
 	// The store is asked first, lest taken names cost a hash each.
 	switch taken, err := d.store.NameTaken(ctx, Skeleton(name)); {
 	case err != nil:
@@ -214,7 +224,7 @@ func (d *Directory) add(ctx context.Context, name, password string, open bool) (
 	if err != nil {
 		return Account{}, err
 	}
-	return d.store.AddAccount(ctx, Account{Name: name, Password: hash, Created: time.Now()})
+	return Account{Name: name, Password: hash, Created: time.Now()}, nil
 }
 
 // newPassword hashes an account's new password, or returns ErrPasswordForm or

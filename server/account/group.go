@@ -23,6 +23,6 @@ func (d *Directory) CheckGroup(ctx context.Context, group int64, password string
 	if err != nil {
 		return err
 	}
-	at := target{account: Key(who.Name), group: true}
+	at := target{account: Key(who.Name), of: groupPassword}
 	return d.guess(ctx, hash, password, at, addr, withdrawn, ErrGroupPassword)
 }

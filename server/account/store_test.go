@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A memStore is a Store without a disk.
@@ -15,6 +16,7 @@ type memStore struct {
 	mu       sync.Mutex
 	accounts map[int64]Account
 	groups   map[int64]string
+	invited  map[string]*Invitation // by hash
 
 	// onChange is called by SetPassword and SetDisabled before they do
 	// anything, if it is set.
@@ -22,7 +24,7 @@ type memStore struct {
 }
 
 func newMemStore() *memStore {
-	return &memStore{accounts: map[int64]Account{}, groups: map[int64]string{}}
+	return &memStore{accounts: map[int64]Account{}, groups: map[int64]string{}, invited: map[string]*Invitation{}}
 }
 
 func (s *memStore) AccountByName(_ context.Context, key string) (Account, error) {
@@ -93,6 +95,59 @@ func (s *memStore) SetDisabled(_ context.Context, id int64, disabled bool) (Acco
 
 func (s *memStore) SetAdmin(_ context.Context, id int64, admin bool) (Account, error) {
 	return s.change(id, func(a *Account) { a.Admin = admin })
+}
+
+func (s *memStore) AddInvitation(_ context.Context, i Invitation, hash []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.groups[i.Group]; i.Group != 0 && !ok {
+		return ErrNoGroup
+	}
+	i.ID = int64(len(s.invited) + 1)
+	s.invited[string(hash)] = &i
+	return nil
+}
+
+func (s *memStore) Invitations(_ context.Context, now time.Time) (all []Invitation, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range s.invited {
+		if i.Expires.After(now) {
+			all = append(all, *i)
+		}
+	}
+	return all, nil
+}
+
+func (s *memStore) RemoveInvitation(_ context.Context, id int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.invited)
+	maps.DeleteFunc(s.invited, func(_ string, i *Invitation) bool { return i.ID == id })
+	if len(s.invited) == before {
+		return ErrInvitation
+	}
+	return nil
+}
+
+func (s *memStore) InvitationOpen(_ context.Context, hash []byte, now time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.invited[string(hash)]
+	return i != nil && i.Left > 0 && i.Expires.After(now), nil
+}
+
+func (s *memStore) AddInvited(ctx context.Context, a Account, hash []byte) (Account, int64, error) {
+	if open, _ := s.InvitationOpen(ctx, hash, a.Created); !open {
+		return Account{}, 0, ErrInvitation
+	}
+	added, err := s.AddAccount(ctx, a)
+	if err != nil {
+		return Account{}, 0, err
+	}
+	i := s.invited[string(hash)]
+	i.Left--
+	return added, i.Group, nil
 }
 
 func (s *memStore) GroupPassword(_ context.Context, group int64) (string, error) {

@@ -58,13 +58,22 @@ type source struct {
 	targets map[target]*tally
 }
 
-// A target is what a password was meant for. Logins and the passwords of groups
-// are counted apart, and all groups together: a right password of one's own
+// A target is what a password was meant for. Logins, the passwords of groups
+// and the codes of invitations are counted apart, and all groups together: a right password of one's own
 // account or group doesn't buy more guesses at another's group.
 type target struct {
 	account string // the Key of its name, which may be one that nobody has
-	group   bool   // a group's password, tried by that account
+	of      secret
 }
+
+// A secret is what is guessed at.
+type secret int
+
+const (
+	accountPassword secret = iota
+	groupPassword          // of any group, by that account
+	invitation             // a code, by nobody
+)
 
 // A tally counts attempts: those that failed, and those under way.
 type tally struct{ failed, pending int }

@@ -66,13 +66,13 @@ func TestThrottlePair(t *testing.T) {
 	g.refused(ani, here)
 	g.pending(budi, here)
 	g.pending(ani, there)
-	g.pending(target{"ani", true}, here)
+	g.pending(target{"ani", groupPassword}, here)
 }
 
 func TestThrottleAddress(t *testing.T) {
 	g := newGuesser(t, 100, Limits{Pair: 3, Address: 5, Window: time.Minute})
 	g.attempt(ani, here, failed, 3)
-	g.attempt(target{"ani", true}, here, failed, 2)
+	g.attempt(target{"ani", groupPassword}, here, failed, 2)
 	g.refused(budi, here)
 	g.pending(budi, there)
 }

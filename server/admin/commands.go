@@ -93,6 +93,21 @@ func newTable() *line.Table[*session] {
 			Run: (*session).dropGroup,
 		},
 		line.Command[*session]{
+			Name: "INVITE", Args: "USES LIFE [GROUP]", Help: "make an invitation, and say its code",
+			Says:    "code",
+			Refuses: append(line.Refusals{{Err: account.ErrInvitationBounds, Say: errInvitationBounds}}, kept...),
+			Run:     (*session).invite,
+		},
+		line.Command[*session]{
+			Name: "INVITELIST", Help: "list the invitations: number, uses left, uses, group, when it was made, when it expires",
+			Run: (*session).listInvitations,
+		},
+		line.Command[*session]{
+			Name: "INVITEREVOKE", Args: "ID", Help: "end an invitation",
+			Done: okRevoked, Refuses: kept,
+			Run: (*session).revokeInvitation,
+		},
+		line.Command[*session]{
 			Name: "STATUS", Help: "show how the server does",
 			Run: (*session).status,
 		},

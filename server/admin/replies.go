@@ -20,21 +20,23 @@ const (
 	okGroupPassword = line.Reply("password changed")
 	okGroupDropped  = line.Reply("group dropped")
 	okAuthority     = line.Reply("certificate authority replaced; give its new certificate to every client")
+	okRevoked       = line.Reply("invitation revoked")
 	okPong          = line.Reply("PONG")
 	okFarewell      = line.Reply("bye")
 )
 
 // What a refusal is answered.
 const (
-	errName         = line.Refusal("a name is 1 to 32 letters and digits")
-	errPasswordForm = line.Refusal("a password is 1 to 128 letters and digits")
-	errNameTaken    = line.Refusal("the name is taken by an account or group that has it or one that looks the same")
-	errAdmin        = line.Refusal("admin must be true or false")
-	errAccess       = line.Refusal("files must be full, read or upload")
-	errQuota        = line.Refusal("quota must be a number of bytes, 0 for no limit, or default")
-	errRate         = line.Refusal("rate must be at least 1024 bytes per second, 0 for no limit, or default")
-	errFull         = line.Refusal("no space left on the disk")
-	errStopping     = line.Refusal("the server is stopping")
+	errName             = line.Refusal("a name is 1 to 32 letters and digits")
+	errPasswordForm     = line.Refusal("a password is 1 to 128 letters and digits")
+	errNameTaken        = line.Refusal("the name is taken by an account or group that has it or one that looks the same")
+	errAdmin            = line.Refusal("admin must be true or false")
+	errAccess           = line.Refusal("files must be full, read or upload")
+	errQuota            = line.Refusal("quota must be a number of bytes, 0 for no limit, or default")
+	errRate             = line.Refusal("rate must be at least 1024 bytes per second, 0 for no limit, or default")
+	errFull             = line.Refusal("no space left on the disk")
+	errInvitationBounds = line.Refusal("an invitation has 1 to 10000 uses and lasts up to 8760h")
+	errStopping         = line.Refusal("the server is stopping")
 )
 
 // Refusals that say what they are about.
@@ -42,6 +44,10 @@ const (
 func noAccount(name string) line.Refusal { return line.Refusal("no account " + name) }
 
 func noGroup(name string) line.Refusal { return line.Refusal("no group " + name) }
+
+func noInvitation(id string) line.Refusal {
+	return line.Refusal("no invitation " + id + "; poskod invite list shows them")
+}
 
 func noSetting(key string) line.Refusal {
 	return line.Refusal(fmt.Sprintf("no setting %q; there are admin, files, quota and rate", key))

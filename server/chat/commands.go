@@ -38,6 +38,7 @@ var checks = map[string]func(string) bool{
 	"GROUP":    account.ValidName,
 	"NAME":     account.ValidName,
 	"PASSWORD": account.ValidPassword,
+	"CODE":     account.ValidPassword,
 	"OLD":      account.ValidPassword,
 	"NEW":      account.ValidPassword,
 	"TOKEN":    hub.ValidToken,
@@ -66,10 +67,12 @@ func newTable() *line.Table[*session] {
 			Run: (*session).login,
 		},
 		{
-			Name: "SIGNUP", Args: "USER PASSWORD", Help: "make an account, where the server allows it",
+			Name: "SIGNUP", Args: "USER PASSWORD [CODE]", Help: "make an account, where the server allows it or with an invitation",
 			Needs: line.LoggedOut, Secret: true, Done: okSignup,
 			Refuses: refuses(line.Refusals{
 				{Err: account.ErrSignupClosed, Say: errSignupClosed},
+				{Err: account.ErrThrottled, Say: errThrottled},
+				{Err: account.ErrInvitation, Say: errInvitation},
 				{Err: account.ErrNameTaken, Say: errAccountTaken},
 				{Err: account.ErrPasswordShort, Say: errPasswordShort},
 			}, kept),

@@ -42,6 +42,7 @@ const (
 	errThrottled     = line.Refusal("Terlalu banyak percobaan, coba lagi nanti")
 	errSessions      = line.Refusal("Terlalu banyak koneksi untuk akun ini")
 	errSignupClosed  = line.Refusal("Pendaftaran ditutup")
+	errInvitation    = line.Refusal("Undangan tidak berlaku")
 	errAccountTaken  = line.Refusal("Username sudah terpakai")
 	errPasswordShort = line.Refusal("Password terlalu pendek")
 	errNoRecipient   = line.Refusal("penerima tidak tersedia")

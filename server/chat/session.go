@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -96,8 +97,21 @@ func (s *session) enter(ctx context.Context, name, password string) error {
 }
 
 func (s *session) signUp(ctx context.Context, c *line.Call) error {
-	_, err := s.Accounts.SignUp(ctx, c.Arg(0), c.Arg(1))
-	return err
+	name, password, code := c.Arg(0), c.Arg(1), c.Arg(2)
+	if code == "" {
+		_, err := s.Accounts.SignUp(ctx, name, password)
+		return err
+	}
+	a, group, err := s.Accounts.Redeem(ctx, name, password, code, s.address())
+	if err != nil || group == 0 {
+		return err
+	}
+	err = s.Hub.Join(group, hub.Account{ID: a.ID, Name: a.Name})
+	if err == nil || errors.Is(err, hub.ErrNoGroup) { // dropped meanwhile
+		return nil
+	}
+	// The account is there, and a member from the next start on.
+	return fmt.Errorf("%w: %v", hub.ErrInDoubt, err)
 }
 
 func (s *session) logout(context.Context, *line.Call) error {

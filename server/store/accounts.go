@@ -64,23 +64,29 @@ func (a Accounts) NameTaken(ctx context.Context, skeleton string) (bool, error) 
 // AddAccount: see account.Store.
 func (a Accounts) AddAccount(ctx context.Context, add account.Account) (added account.Account, err error) {
 	err = a.s.write(ctx, a.s.durable, func(ctx context.Context) error {
-		added, err = one(ctx, a.s.durable, scanAccount, `INSERT INTO accounts (name, password, admin, disabled, created)
-VALUES (?, ?, ?, ?, ?) RETURNING `+accountColumns,
-			add.Name, add.Password, add.Admin, add.Disabled, add.Created.UnixMilli())
-		if err != nil {
-			return err
-		}
-		free, err := changed(ctx, a.s.durable, `INSERT INTO names (key, skeleton, account)
-VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, account.Key(add.Name), account.Skeleton(add.Name), added.ID)
-		if err == nil && !free {
-			err = account.ErrNameTaken
-		}
+		added, err = a.add(ctx, add)
 		return err
 	})
 	if err != nil {
 		return account.Account{}, full(err, account.ErrFull)
 	}
 	return added, nil
+}
+
+// add is AddAccount within a transaction.
+func (a Accounts) add(ctx context.Context, add account.Account) (account.Account, error) {
+	added, err := one(ctx, a.s.durable, scanAccount, `INSERT INTO accounts (name, password, admin, disabled, created)
+VALUES (?, ?, ?, ?, ?) RETURNING `+accountColumns,
+		add.Name, add.Password, add.Admin, add.Disabled, add.Created.UnixMilli())
+	if err != nil {
+		return account.Account{}, err
+	}
+	free, err := changed(ctx, a.s.durable, `INSERT INTO names (key, skeleton, account)
+VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, account.Key(add.Name), account.Skeleton(add.Name), added.ID)
+	if err == nil && !free {
+		err = account.ErrNameTaken
+	}
+	return added, err
 }
 
 // SetPassword: see account.Store.
