@@ -95,7 +95,11 @@ type Limits struct {
 
 // Chat is the table [chat].
 type Chat struct {
-	PrivateHistory bool `toml:"private_history"`
+	PrivateHistory      bool     `toml:"private_history"`
+	PrivateHistoryAge   Duration `toml:"private_history_age"`
+	PrivateHistoryCount int64    `toml:"private_history_count"`
+	GroupHistoryAge     Duration `toml:"group_history_age"`
+	GroupHistoryCount   int64    `toml:"group_history_count"`
 }
 
 // Files is the table [files].

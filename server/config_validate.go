@@ -58,6 +58,11 @@ func (c *Config) complaints() []complaint {
 	zeroOrAtLeast(&v, "limits.keepalive", c.Limits.Keepalive, Duration(time.Second))
 	atLeast(&v, "limits.shutdown_grace", c.Limits.ShutdownGrace, 0)
 
+	zeroOrAtLeast(&v, "chat.private_history_age", c.Chat.PrivateHistoryAge, Duration(time.Second))
+	atLeast(&v, "chat.private_history_count", c.Chat.PrivateHistoryCount, 0)
+	zeroOrAtLeast(&v, "chat.group_history_age", c.Chat.GroupHistoryAge, Duration(time.Second))
+	atLeast(&v, "chat.group_history_count", c.Chat.GroupHistoryCount, 0)
+
 	atLeast(&v, "files.idle_timeout", c.Files.IdleTimeout, 0)
 	atLeast(&v, "files.free_reserve", c.Files.FreeReserve, 0)
 	atLeast(&v, "files.quota", c.Files.Quota, 0)

@@ -31,7 +31,12 @@ func (c Config) accounts() account.Options {
 }
 
 func (c Config) hub() hub.Settings {
-	return hub.Settings{PrivateHistory: c.Chat.PrivateHistory, Sessions: c.Limits.PerAccount}
+	return hub.Settings{
+		PrivateHistory: c.Chat.PrivateHistory,
+		Privates:       hub.Retention{Age: time.Duration(c.Chat.PrivateHistoryAge), Count: c.Chat.PrivateHistoryCount},
+		Groups:         hub.Retention{Age: time.Duration(c.Chat.GroupHistoryAge), Count: c.Chat.GroupHistoryCount},
+		Sessions:       c.Limits.PerAccount,
+	}
 }
 
 func (c Config) sandbox() sandbox.Options {

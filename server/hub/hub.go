@@ -26,6 +26,8 @@ type Settings struct {
 	// PrivateHistory keeps private messages. Without it they are only
 	// delivered.
 	PrivateHistory bool
+	// Groups and Privates say which messages are kept, of either kind.
+	Groups, Privates Retention
 	// Sessions is how many sessions, of any protocol, one account may have; 0
 	// means no bound.
 	Sessions int
@@ -56,6 +58,7 @@ type Hub struct {
 	joined   map[int64]map[int64]*group // the groups of an account, by their ids
 	privates map[pair]*conversation
 	partners map[int64][]*conversation // the private ones of an account
+	showing  map[*Session][]Span       // what Check is reading
 	spent    map[int64]*spent          // the tokens of an account
 	totals   Totals                    // apart from the rounds, which the queue counts
 
@@ -63,10 +66,19 @@ type Hub struct {
 	lastMessage, lastConversation int64
 }
 
+// A Retention says which messages of each conversation are kept; 0 is all.
+type Retention struct {
+	Age   time.Duration
+	Count int64 // the last ones
+}
+
 // A conversation is where messages are numbered.
 type conversation struct {
 	id   int64
 	last int64 // the number of the last message that was delivered
+
+	swept  int64     // messages up to this number are deleted, or will be
+	oldest time.Time // of the first that is left; zero where it is not known
 }
 
 // A pair names a private conversation: a <= b.
@@ -100,7 +112,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 		deleted: map[int64]bool{}, admins: map[int64]bool{},
 		groups: map[int64]*group{}, named: map[string]*group{}, joined: map[int64]map[int64]*group{},
 		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
-		spent: map[int64]*spent{},
+		spent: map[int64]*spent{}, showing: map[*Session][]Span{},
 	}
 	h.rounds.init()
 	h.Configure(opt.Settings)
@@ -116,7 +128,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 		return nil, err
 	}
 	for _, p := range privates {
-		h.addPrivate(pair{p.A, p.B}, &conversation{p.ID, p.Last})
+		h.addPrivate(pair{p.A, p.B}, &conversation{id: p.ID, last: p.Last, swept: p.Swept})
 	}
 	tokens, err := h.store.Tokens(ctx, time.Now().Add(-tokenTime))
 	if err != nil {
@@ -159,7 +171,7 @@ func newGroup(id int64, name string, created time.Time) *group {
 
 func loadGroup(stored StoredGroup) *group {
 	g := newGroup(stored.ID, stored.Name, stored.Created)
-	g.last, g.topic = stored.Last, stored.Topic
+	g.last, g.swept, g.topic = stored.Last, stored.Swept, stored.Topic
 	for _, m := range stored.Members {
 		g.members[m.Account.ID] = m
 	}

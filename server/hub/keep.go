@@ -28,6 +28,7 @@ func (h *Hub) keep(ctx context.Context) {
 		}
 		h.savePositions(ctx)
 		h.forgetTokens(ctx)
+		h.sweep(ctx)
 		before := changes
 		if changes = h.rounds.count(); changes-before <= idle {
 			h.index(ctx)

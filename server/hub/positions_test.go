@@ -279,6 +279,94 @@ func TestUnread(t *testing.T) {
 	})
 }
 
+// left demands the numbers of a conversation that are not deleted.
+func (w *world) left(conversation int64, numbers ...int64) {
+	w.t.Helper()
+	synctest.Wait()
+	var left []int64
+	for _, said := range w.store.numbered[conversation] {
+		if said.ID > 0 {
+			left = append(left, said.Number)
+		}
+	}
+	if !slices.Equal(left, numbers) {
+		w.t.Errorf("the messages %d are left, want %d", left, numbers)
+	}
+}
+
+func TestRetentionByCount(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		id := w.group("dapur", 1, 2)
+		ani := w.attach(1)
+		for i := range 5 {
+			want(t, ani.sendGroup("dapur", fmt.Sprint(i+1)), nil)
+			want(t, ani.send("u1", fmt.Sprint(i+1)), nil)
+		}
+		settings := defaults
+		settings.Groups.Count = 2
+		w.Configure(settings)
+		time.Sleep(10 * time.Second) // of the bubble
+		w.left(id, 4, 5)
+		w.left(id+1, 1, 2, 3, 4, 5)
+
+		// What is gone is not promised, and doesn't keep the position back.
+		budi := w.attach(2)
+		if n := budi.Unread(); n != 2 {
+			t.Errorf("%d are unread", n)
+		}
+		budi.checked("4", "5")
+		budi.hear()
+		budi.Detach(false)
+		budi = w.attach(2)
+		budi.checked()
+
+		// What a CHECK has promised stays until it is read.
+		budi.Detach(true)
+		want(t, ani.sendGroup("dapur", "6"), nil)
+		budi = w.attach(2)
+		n, messages := budi.Check(t.Context())
+		for i := range 5 {
+			want(t, ani.sendGroup("dapur", fmt.Sprint(i+7)), nil)
+		}
+		time.Sleep(10 * time.Second)
+		w.left(id, 6, 7, 8, 9, 10, 11)
+		for m, err := range messages {
+			if n != 1 || m.Text != "6" || err != nil {
+				t.Error(n, m.Text, err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		w.left(id, 10, 11)
+		want(t, ani.sendGroup("dapur", "12"), nil) // numbers go on
+		w.left(id, 10, 11, 12)
+	})
+}
+
+func TestRetentionByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := defaults
+		settings.Privates.Age = time.Hour
+		w := open(t, newMemory(9), settings)
+		id := w.group("dapur", 1)
+		ani := w.attach(1)
+		for range 3 {
+			want(t, ani.sendGroup("dapur", "kept"), nil)
+			want(t, ani.send("u1", "swept"), nil)
+			time.Sleep(25 * time.Minute) // of the bubble
+		}
+		w.left(id+1, 2, 3)
+		time.Sleep(30 * time.Minute)
+		w.left(id+1, 3)
+		time.Sleep(time.Hour)
+		w.left(id + 1)
+		want(t, ani.send("u1", "later"), nil)
+		w.left(id+1, 4)
+		time.Sleep(2 * time.Hour)
+		w.left(id + 1)
+		w.left(id, 1, 2, 3)
+	})
+}
+
 // After a restart everything goes on.
 func TestRestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

@@ -180,6 +180,7 @@ func (s *Session) Check(ctx context.Context) (n int, messages iter.Seq2[Message,
 		n += int(span.Last - span.After)
 	}
 	return n, func(yield func(Message, error) bool) {
+		defer s.shown()
 		for left, after := n, int64(0); left > 0; {
 			page, err := s.hub.store.Unread(ctx, spans, after, min(left, unreadPage))
 			if err == nil && len(page) == 0 {
@@ -210,11 +211,18 @@ func (s *Session) unread() ([]Span, map[int64]int64) {
 	defer h.mu.Unlock()
 	var spans []Span
 	for c := range s.conversations() {
-		if n := s.unreadOf(c); n > 0 {
-			spans = append(spans, Span{c.id, c.last - n, c.last})
-			s.person.reading(c.id).sentTo(s, c.last-n, c.last, 0)
+		n := s.unreadOf(c)
+		if n == 0 {
+			continue
 		}
+		spans = append(spans, Span{c.id, c.last - n, c.last})
+		r := s.person.reading(c.id)
+		if r.read < c.swept { // or what follows would wait for what is gone
+			r.read, r.dirty = c.swept, true
+		}
+		r.sentTo(s, c.last-n, c.last, 0)
 	}
+	h.showing[s] = spans
 	return spans, s.person.changed()
 }
 
@@ -230,10 +238,18 @@ func (s *Session) Unread() (n int64) {
 
 // unreadOf is how many of them are of a conversation. mu is held.
 func (s *Session) unreadOf(c *conversation) int64 {
+	top := c.swept
 	if r := s.person.readings[c.id]; r != nil {
-		return c.last - r.top()
+		top = max(top, r.top())
 	}
-	return c.last
+	return c.last - top
+}
+
+// shown says that what Check gave was read from the store.
+func (s *Session) shown() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	delete(s.hub.showing, s)
 }
 
 // conversations are those that the session's account takes part in. mu is held.

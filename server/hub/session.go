@@ -145,6 +145,7 @@ func (s *Session) Detach(clean bool) {
 		return
 	}
 	s.gone = true
+	delete(h.showing, s) // which nobody may have taken
 	if clean {
 		s.received(everything)
 	}

@@ -78,6 +78,7 @@ type StoredGroup struct {
 	Name    string
 	Created time.Time
 	Last    int64 // the number of its last message, 0 for none
+	Swept   int64 // up to here there are none any more
 	Topic   string
 	Members []StoredMember
 	// Sanctions are those accounts that may not do everything.
@@ -111,7 +112,9 @@ type StoredMember struct {
 type StoredPrivate struct {
 	ID   int64
 	A, B int64
-	Last int64 // the number of its last message
+
+	Last  int64 // the number of its last message
+	Swept int64 // up to here there are none any more
 }
 
 // A Record is one change that a round commits. It is one of the Record types
@@ -276,6 +279,14 @@ type Store interface {
 	Commit(ctx context.Context, records []Record) error
 	// History returns one page of messages.
 	History(ctx context.Context, page Page) ([]Message, error)
+	// Aged looks at up to limit messages behind the number after and returns the
+	// last number up to which all were sent before a time, after itself if none
+	// was, and when the next one was sent; the zero time if it has not got there.
+	Aged(ctx context.Context, conversation, after int64, before time.Time, limit int) (number int64, next time.Time, err error)
+	// Sweep deletes messages up to a number, not all at once, and tells whether
+	// there may be more of them. They are gone from Search, too. It need not be
+	// durable on return.
+	Sweep(ctx context.Context, conversation, number int64) (more bool, err error)
 	// Search returns the last limit messages of the spans that hold all of the
 	// words, oldest first. Nothing in a word has a meaning of its own.
 	Search(ctx context.Context, spans []Span, words []string, limit int) ([]Message, error)

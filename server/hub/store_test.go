@@ -333,6 +333,34 @@ func (m *memory) History(_ context.Context, page hub.Page) ([]hub.Message, error
 	return all[max(0, len(all)-page.Limit):], nil
 }
 
+func (m *memory) Aged(_ context.Context, conversation, after int64, before time.Time, limit int) (int64, time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, said := range m.numbered[conversation][after:] {
+		if limit--; limit < 0 {
+			return after, time.Time{}, nil
+		}
+		if !said.Time.Before(before) {
+			return after, said.Time, nil
+		}
+		after = said.Number
+	}
+	return after, time.Time{}, nil
+}
+
+// Sweep deletes one message at a time. Here they stay, without an ID.
+func (m *memory) Sweep(_ context.Context, conversation, number int64) (more bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, said := range m.numbered[conversation][:number] {
+		if said.ID > 0 {
+			m.numbered[conversation][i].ID = 0
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Search finds nothing that Index has not seen.
 func (m *memory) Search(_ context.Context, spans []hub.Span, words []string, limit int) ([]hub.Message, error) {
 	m.mu.Lock()

@@ -13,6 +13,10 @@ import (
 const lastNumber = `max(swept_number, coalesce(
 	(SELECT max(number) FROM messages WHERE conversation = conversations.id), 0))`
 
+// sweptNumber is the greatest number below which all messages are deleted.
+const sweptNumber = `coalesce(
+	(SELECT min(number) FROM messages WHERE conversation = conversations.id) - 1, swept_number)`
+
 // Groups: see hub.Store. Members are in the order in which they joined, sanctions
 // in that of the accounts.
 func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
@@ -25,10 +29,10 @@ func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
 
 	groups, err := list(ctx, tx, func(r *sql.Rows) (g hub.StoredGroup, err error) {
 		var created int64
-		err = r.Scan(&g.ID, &g.Name, &created, &g.Topic, &g.Last)
+		err = r.Scan(&g.ID, &g.Name, &created, &g.Topic, &g.Last, &g.Swept)
 		g.Created = fromMillis(created)
 		return g, err
-	}, `SELECT groups.id, name, created, topic, `+lastNumber+`
+	}, `SELECT groups.id, name, created, topic, `+lastNumber+`, `+sweptNumber+`
 FROM groups JOIN conversations ON conversations.id = groups.id WHERE dropped IS NULL ORDER BY groups.id`)
 	if err != nil {
 		return nil, err
@@ -89,8 +93,8 @@ FROM conversations`)
 // Privates: see hub.Store.
 func (s *Store) Privates(ctx context.Context) ([]hub.StoredPrivate, error) {
 	return list(ctx, s.read, func(r *sql.Rows) (p hub.StoredPrivate, err error) {
-		return p, r.Scan(&p.ID, &p.A, &p.B, &p.Last)
-	}, `SELECT id, a, b, `+lastNumber+` FROM conversations WHERE a IS NOT NULL ORDER BY id`)
+		return p, r.Scan(&p.ID, &p.A, &p.B, &p.Last, &p.Swept)
+	}, `SELECT id, a, b, `+lastNumber+`, `+sweptNumber+` FROM conversations WHERE a IS NOT NULL ORDER BY id`)
 }
 
 // Tokens: see hub.Store.
@@ -104,29 +108,12 @@ func (s *Store) Tokens(ctx context.Context, after time.Time) ([]hub.StoredToken,
 }
 
 // ForgetTokens: see hub.Store.
-func (s *Store) ForgetTokens(ctx context.Context, after time.Time) error {
-	return s.sweep(ctx, `DELETE FROM tokens WHERE (account, token) IN (
+func (s *Store) ForgetTokens(ctx context.Context, after time.Time) (err error) {
+	for more := true; more && err == nil; {
+		more, err = s.sweep(ctx, `DELETE FROM tokens WHERE (account, token) IN (
 	SELECT account, token FROM tokens WHERE time <= ? LIMIT ?)`, after.UnixMilli())
-}
-
-// sweepRows is how many rows are deleted at a time: a round that comes meanwhile
-// waits for no more.
-const sweepRows = 500
-
-// sweep runs a query that deletes at most so many rows as its last argument says,
-// until there is nothing more to delete.
-func (s *Store) sweep(ctx context.Context, query string, args ...any) error {
-	args = append(args, sweepRows)
-	for more := true; more; {
-		err := s.write(ctx, s.lazy, func(ctx context.Context) (err error) {
-			more, err = changed(ctx, s.lazy, query, args...)
-			return err
-		})
-		if err != nil {
-			return full(err, hub.ErrFull)
-		}
 	}
-	return nil
+	return err
 }
 
 // AccountByName: see hub.Store.
