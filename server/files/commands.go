@@ -37,6 +37,7 @@ func newTable() *line.Table[*session] {
 	checks := map[string]func(string) bool{
 		"USERNAME": account.ValidName,
 		"PASSWORD": account.ValidPassword,
+		"TIME":     func(text string) bool { _, ok := parseStamp(text); return ok },
 	}
 	return line.NewTable(phrases, checks,
 		line.Command[*session]{
@@ -142,6 +143,16 @@ func newTable() *line.Table[*session] {
 			Name: "MDTM", Args: "FILE...", Help: "tell when a file was last changed",
 			Says: "the time", Refuses: oneFile,
 			Run: (*session).modified,
+		},
+		line.Command[*session]{
+			Name: "MFMT", Args: "TIME FILE...", Help: "set when a file was last changed, as in 2026-01-31T23:59:59Z",
+			Says: "the time", Refuses: slices.Concat(oneFile, change),
+			Run: (*session).setModified,
+		},
+		line.Command[*session]{
+			Name: "HASH", Args: "FILE...", Help: "compute the SHA-256 of a file, in hex",
+			Says: "the hash", Refuses: oneFile,
+			Run: (*session).hash,
 		},
 		line.Command[*session]{
 			Name: "QUOTA", Help: "show the bytes that are used and how many may be, then the files likewise; 0 is no limit",

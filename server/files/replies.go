@@ -50,6 +50,9 @@ const (
 	errRNFRFirst = line.Refusal("Silakan kirim RNFR dahulu")
 )
 
+// hashing is an [INFO] to who waits for a hash.
+const hashing = "Hash sedang dihitung"
+
 // left says what an upload has left of the quota. What has no bound is not said.
 func left(used sandbox.Usage, limit sandbox.Quota) string {
 	var parts []string

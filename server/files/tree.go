@@ -3,6 +3,7 @@ package files
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"time"
@@ -42,6 +43,12 @@ func row(e sandbox.Entry) string {
 
 // stamp writes a time of whole seconds, UTC (RFC 3339).
 func stamp(t time.Time) string { return t.Format(time.RFC3339) }
+
+// parseStamp reads a time as stamp writes it, from 1970 on.
+func parseStamp(text string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, text)
+	return t, err == nil && t.Unix() >= 0 && stamp(t.UTC()) == text
+}
 
 func (s *session) enter(_ context.Context, c *line.Call) error {
 	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
@@ -128,6 +135,44 @@ func (s *session) modified(_ context.Context, c *line.Call) error {
 		return err
 	}
 	c.Say(line.Reply(stamp(e.ModTime)))
+	return nil
+}
+
+func (s *session) setModified(_ context.Context, c *line.Call) error {
+	path, err := sandbox.Resolve(s.cwd, c.Arg(1))
+	if err != nil {
+		return err
+	}
+	at, _ := parseStamp(c.Arg(0))
+	e, err := s.box.SetModTime(path, at)
+	if err != nil {
+		return err
+	}
+	c.Say(line.Reply(stamp(e.ModTime)))
+	return nil
+}
+
+// hashNews is how often a client that waits for a hash hears that it is being
+// computed, so that nothing in between takes its connection for dead.
+const hashNews = 10 * time.Second
+
+func (s *session) hash(ctx context.Context, c *line.Call) error {
+	path, err := sandbox.Resolve(s.cwd, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	last := time.Now()
+	sum, err := s.box.Sum(ctx, path, func() {
+		if time.Since(last) >= hashNews {
+			last = time.Now()
+			s.conn.Append([]byte("[INFO] " + hashing + "\n"))
+			s.conn.Flush()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	c.Say(line.Reply(hex.EncodeToString(sum)))
 	return nil
 }
 

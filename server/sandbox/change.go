@@ -3,6 +3,9 @@ package sandbox
 import (
 	"cmp"
 	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Mkdir makes a directory. Its parent must be there.
@@ -177,6 +180,49 @@ func (b *Box) Rename(from, to string) error {
 		return err
 	}
 	return src.settle(srcDir)
+}
+
+// SetModTime sets the time of the last change of the file at path, durably, and
+// returns the file as it is then: a filesystem may keep less than the time says.
+func (b *Box) SetModTime(path string, at time.Time) (Entry, error) {
+	p, err := b.place(path, ErrDenied)
+	if err == nil {
+		err = p.mayChange()
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	if p.isRoot() {
+		return Entry{}, ErrIsDir
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	parent, err := p.parent()
+	if err != nil {
+		return Entry{}, err
+	}
+	defer parent.close()
+	p.naming.Lock()
+	defer p.naming.Unlock()
+	f, err := parent.open(p.name())
+	if err != nil {
+		return Entry{}, err
+	}
+	defer f.Close()
+	if err := p.fits(f.Entry); err != nil {
+		return Entry{}, err
+	}
+	mtime, err := unix.TimeToTimespec(at)
+	if err != nil {
+		return Entry{}, refusal(err)
+	}
+	if err := parent.setTimes(p.name(), mtime); err != nil {
+		return Entry{}, err
+	}
+	if err := p.disk.sys.sync(f.f); err != nil {
+		return Entry{}, uncertain(err)
+	}
+	return parent.stat(p.name())
 }
 
 // settle makes the names in d durable.

@@ -177,6 +177,17 @@ func (d dir) rmdir(name string) error {
 	return refusal(retry(func() error { return unix.Unlinkat(d.fd(), name, unix.AT_REMOVEDIR) }))
 }
 
+// setTimes sets when the file name was last changed; last read it was now.
+func (d dir) setTimes(name string, mtime unix.Timespec) error {
+	now, err := unix.TimeToTimespec(time.Now())
+	if err != nil {
+		return refusal(err)
+	}
+	return refusal(retry(func() error {
+		return unix.UtimesNanoAt(d.fd(), name, []unix.Timespec{now, mtime}, unix.AT_SYMLINK_NOFOLLOW)
+	}))
+}
+
 // replace moves a file to another directory and name, over a file that may be
 // there, never over a directory. Its error is the system's.
 func replace(from dir, name string, to dir, newName string) error {

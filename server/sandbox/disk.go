@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -55,6 +56,8 @@ type Disk struct {
 	// that the last ones stay. It comes before mu.
 	granting sync.Mutex
 
+	hashing chan struct{} // holds one for each file being hashed
+
 	mu    sync.Mutex
 	trees map[int64]*tree // in use or being removed
 	books map[int64]*book
@@ -91,6 +94,8 @@ type tree struct {
 	// naming is held by a change of what the name of a file leads to, from the
 	// look at what that is until it is in the book.
 	naming sync.Mutex
+
+	hashing chan struct{} // holds one while a file is being hashed
 
 	// Guarded by disk.mu:
 	terms Terms
@@ -136,6 +141,8 @@ func Open(dir string, store Store, opts Options) (*Disk, error) {
 		sys:   calls{(*os.File).Write, (*os.File).Sync, replace, exchange, freeBytes},
 		trees: make(map[int64]*tree),
 		books: make(map[int64]*book),
+
+		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	d.SetOptions(opts)
 	return d, nil
@@ -269,7 +276,7 @@ func (d *Disk) erase(name string) error {
 
 // newTree returns the tree of id, closed. The caller holds mu.
 func (d *Disk) newTree(id int64) *tree {
-	t := &tree{disk: d, id: id, book: d.book(id)}
+	t := &tree{disk: d, id: id, book: d.book(id), hashing: make(chan struct{}, 1)}
 	t.pace.Store(newPace(0))
 	return t
 }

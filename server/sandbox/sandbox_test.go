@@ -25,6 +25,7 @@ const testID = 7
 
 // memory is a Store. The zero value has everybody's first terms.
 type memory struct {
+	sums  map[Stamp][]byte
 	mu    sync.Mutex
 	terms map[int64]Terms
 }
@@ -45,6 +46,22 @@ func (m *memory) SetTerms(_ context.Context, id int64, t Terms) error {
 		m.terms = map[int64]Terms{}
 	}
 	m.terms[id] = t
+	return nil
+}
+
+func (m *memory) Sum(_ context.Context, of Stamp) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sums[of], nil
+}
+
+func (m *memory) SaveSum(_ context.Context, of Stamp, sum []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sums == nil {
+		m.sums = map[Stamp][]byte{}
+	}
+	m.sums[of] = sum
 	return nil
 }
 

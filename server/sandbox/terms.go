@@ -38,6 +38,11 @@ type Store interface {
 	Terms(ctx context.Context, account int64) (Terms, error)
 	// SetTerms replaces them, durably.
 	SetTerms(ctx context.Context, account int64, t Terms) error
+	// Sum returns the SHA-256 of the file in that state, nil if there is none.
+	Sum(ctx context.Context, of Stamp) ([]byte, error)
+	// SaveSum remembers it, in place of those of other states of the file. It
+	// need not be durable.
+	SaveSum(ctx context.Context, of Stamp, sum []byte) error
 }
 
 // Terms returns what the account id is granted.

@@ -27,3 +27,22 @@ WHERE id = ? AND deleted IS NULL`, t.Access, t.Quota, t.Rate, id)
 	})
 	return full(err, sandbox.ErrNoSpace)
 }
+
+// Sum: see sandbox.Store.
+func (s *Store) Sum(ctx context.Context, of sandbox.Stamp) ([]byte, error) {
+	sum, err := one(ctx, s.read, func(r *sql.Rows) (sum []byte, err error) { return sum, r.Scan(&sum) },
+		`SELECT sum FROM sums WHERE inode = ? AND size = ? AND modified = ? AND changed = ?`,
+		of.Inode, of.Size, of.Modified, of.Changed)
+	return sum, noRows(err, nil)
+}
+
+// SaveSum: see sandbox.Store. It is on the disk with the next durable commit at
+// the latest.
+func (s *Store) SaveSum(ctx context.Context, of sandbox.Stamp, sum []byte) error {
+	err := s.write(ctx, s.lazy, func(ctx context.Context) error {
+		_, err := s.lazy.ExecContext(ctx, `INSERT OR REPLACE INTO sums (inode, size, modified, changed, sum)
+VALUES (?, ?, ?, ?, ?)`, of.Inode, of.Size, of.Modified, of.Changed, sum)
+		return err
+	})
+	return full(err, sandbox.ErrNoSpace)
+}
