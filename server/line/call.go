@@ -140,6 +140,9 @@ func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 		return err
 	}
 	defer conn.receive(false)
+	if n > recordSize {
+		defer conn.guard.readAhead()()
+	}
 	buf := transfers.Get().(*[transferSize]byte)
 	defer transfers.Put(buf)
 	var failed error
@@ -285,6 +288,9 @@ func sendRows(d data, n int64, rows iter.Seq2[string, error]) error {
 // with the first of them.
 func (c *Call) sendBytes(d data) error {
 	n := c.count
+	if n > recordSize {
+		defer c.conn.guard.gather()()
+	}
 	buf := transfers.Get().(*[transferSize]byte)
 	defer transfers.Put(buf)
 	head := copy(buf[:], okPrefix+strconv.FormatInt(n, 10)+bytesUnit+"\n")
@@ -296,6 +302,9 @@ func (c *Call) sendBytes(d data) error {
 			return errors.Join(errPromise, err)
 		}
 		if _, err := d.Write(chunk[:head+read]); err != nil {
+			return err
+		}
+		if err := c.conn.guard.flush(); err != nil {
 			return err
 		}
 		c.moved += int64(read)

@@ -51,9 +51,20 @@ type guard struct {
 	out     *outbox
 	reads   int64 // that brought something
 	written int64 // how far out was at the last of them
+	// The buffers of a transfer: see gather and readAhead. They are nil else.
+	held    []byte // written, and held back
+	ahead   []byte // where to read ahead
+	pending []byte // read ahead
 }
 
-func (g *guard) Read(b []byte) (n int, err error) {
+func (g *guard) Read(b []byte) (int, error) {
+	if g.ahead != nil || len(g.pending) > 0 {
+		return g.readBulk(b)
+	}
+	return g.read(b)
+}
+
+func (g *guard) read(b []byte) (n int, err error) {
 	switch {
 	case g.hasty:
 		n, err = g.look(b)
@@ -96,6 +107,17 @@ func (g *guard) look(b []byte) (n int, err error) {
 }
 
 func (g *guard) Write(b []byte) (int, error) {
+	if len(b) <= cap(g.held)-len(g.held) {
+		g.held = append(g.held, b...)
+		return len(b), nil
+	}
+	if err := g.flush(); err != nil {
+		return 0, err
+	}
+	return g.write(b)
+}
+
+func (g *guard) write(b []byte) (int, error) {
 	if g.stall == 0 {
 		return g.Conn.Write(b)
 	}

@@ -55,6 +55,13 @@ func TestReceive(t *testing.T) {
 	if got.String() != "ADD\n\n" {
 		t.Errorf("stored %q", got.String())
 	}
+	got.Reset()
+	large := repeat("EXIT\n", 100000)
+	u.say("PUT name 500000\n" + large + "ADD\nECHO on\n")
+	u.hear("[OK] send", "[OK] stored", "[OK] 2", "[OK] echo on")
+	if got.String() != large {
+		t.Errorf("stored %d bytes, or others", got.Len())
+	}
 }
 
 func TestReceiveFails(t *testing.T) {
