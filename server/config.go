@@ -49,13 +49,24 @@ const (
 	ModeACME  = "acme"  // an authority that ACME tells of
 )
 
+// The values of TLS.ClientAuth.
+const (
+	ClientAuthOff      = "off"      // no certificate is asked for
+	ClientAuthOptional = "optional" // one that is shown must be good
+	ClientAuthRequired = "required"
+)
+
 // TLS is the table [tls].
 type TLS struct {
 	Mode  string   `toml:"mode"`
 	Names []string `toml:"names"`
 	Cert  Paths    `toml:"cert"`
 	Key   Paths    `toml:"key"` // of the certificate at the same place
-	ACME  ACME     `toml:"acme"`
+
+	ClientAuth string `toml:"client_auth"`
+	ClientCA   string `toml:"client_ca"` // "" = posko's own authority
+
+	ACME ACME `toml:"acme"`
 }
 
 // Accounts is the table [accounts]. The hash settings are argon2id's.
@@ -133,7 +144,7 @@ type Log struct {
 func Defaults() Config {
 	return Config{
 		Listen: Listen{Chat: []string{":7700"}, Files: []string{":7721"}, Metrics: []string{}},
-		TLS:    TLS{Mode: ModeOwn, Names: []string{}, ACME: defaultACME()},
+		TLS:    TLS{Mode: ModeOwn, Names: []string{}, ClientAuth: ClientAuthOff, ACME: defaultACME()},
 		Accounts: Accounts{
 			MinPassword: 8,
 			HashMemory:  19 << 20,
@@ -300,7 +311,10 @@ func Credential(path string) (name string, ok bool) { return strings.CutPrefix(p
 
 // resolve makes the paths of c that are relative start at dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.State.Dir, &c.Log.Xferlog, &c.TLS.ACME.CARoot, &c.TLS.ACME.EABKeyFile, &c.TLS.ACME.DNSHook}
+	paths := []*string{
+		&c.State.Dir, &c.TLS.ClientCA, &c.Log.Xferlog,
+		&c.TLS.ACME.CARoot, &c.TLS.ACME.EABKeyFile, &c.TLS.ACME.DNSHook,
+	}
 	for _, list := range []Paths{c.TLS.Cert, c.TLS.Key} {
 		for i := range list {
 			paths = append(paths, &list[i])

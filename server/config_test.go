@@ -76,6 +76,8 @@ mode = "files"
 names = ["chat.example", "192.0.2.7", "2001:db8::1"]
 cert = "../ssl/chat.pem"
 key = "/etc/ssl/chat.key"
+client_auth = "required"
+client_ca = "people.pem"
 [tls.acme]
 ca_root = "ca.pem"
 dns_hook = "hook"
@@ -97,7 +99,10 @@ level = "warn"
 		Names: []string{"chat.example", "192.0.2.7", "2001:db8::1"},
 		Cert:  Paths{"/etc/ssl/chat.pem"},
 		Key:   Paths{"/etc/ssl/chat.key"},
-		ACME:  defaultACME(),
+
+		ClientAuth: "required",
+		ClientCA:   "/etc/posko/people.pem",
+		ACME:       defaultACME(),
 	}
 	want.TLS.ACME.CARoot = "/etc/posko/ca.pem"
 	want.TLS.ACME.DNSHook = "/etc/posko/hook"

@@ -129,6 +129,10 @@ func (v *validator) tls(t TLS) {
 			v.complain(file.key, `must be "" in mode %q, which would not use it`, t.Mode)
 		}
 	}
+	v.oneOf("tls.client_auth", t.ClientAuth, ClientAuthOff, ClientAuthOptional, ClientAuthRequired)
+	if t.ClientAuth == ClientAuthOff && t.ClientCA != "" {
+		v.complain("tls.client_ca", `must be "" while tls.client_auth is "off", which would not use it`)
+	}
 	if len(t.Cert) > 0 && len(t.Key) > 0 && len(t.Cert) != len(t.Key) {
 		v.complain("tls.key", "must name a key for each certificate in tls.cert: there are %d keys for %d certificates", len(t.Key), len(t.Cert))
 	}

@@ -43,7 +43,8 @@ type house struct {
 	store *store.Store
 	addr  map[string]string // by protocol
 	alpn  map[string]string
-	stop  func() error // what Shutdown returned
+	stop  func() error               // what Shutdown returned
+	certs map[string]tls.Certificate // that connections of a transcript show
 }
 
 // testConfig has cheap passwords, a short grace, no quota, of which nothing is
@@ -78,14 +79,27 @@ func openHouse(tb testing.TB, cfg Config, dir string) *house {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	var clients *tlsutil.Clients
+	if cfg.TLS.ClientAuth != ClientAuthOff {
+		clients = &tlsutil.Clients{Required: cfg.TLS.ClientAuth == ClientAuthRequired, CAs: own.Pool()}
+	}
 	h := &house{
-		tb: tb, dir: dir, own: own, store: st,
+		certs: map[string]tls.Certificate{}, tb: tb, dir: dir, own: own, store: st,
 		addr: map[string]string{},
 		alpn: map[string]string{ProtocolChat: chat.ALPN, ProtocolFiles: files.ALPN},
 	}
 	h.Server, err = New(tb.Context(), Options{
 		Config: cfg, Dir: dir, Accounts: st.Accounts(), Hub: st, Files: st, Log: log, Ping: st.Ping,
-		TLS: func(alpn string) *tls.Config { return tlsutil.Config(own, alpn) },
+		TLS: func(alpn string) *tls.Config {
+			return tlsutil.ConfigWithClients(own, alpn, func() *tlsutil.Clients { return clients })
+		},
+		Certificate: func(state tls.ConnectionState) (c account.Certificate) {
+			if len(state.VerifiedChains) > 0 {
+				c.Fingerprint = tlsutil.Fingerprint(state.PeerCertificates[0])
+				c.Name, c.Issued, _ = own.Subject(state)
+			}
+			return c
+		},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -142,6 +156,20 @@ func (h *house) find(name string) hub.Account {
 	return hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin}
 }
 
+// certificate issues one for a client that is called name.
+func (h *house) certificate(name string) tls.Certificate {
+	h.tb.Helper()
+	data, err := h.own.Issue(tlsutil.ForClient, []string{name})
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	cert, err := tls.X509KeyPair(data, data)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return cert
+}
+
 // group makes a group with its owner and members.
 func (h *house) group(name, password, owner string, members ...string) {
 	h.tb.Helper()
@@ -187,6 +215,11 @@ func (h *house) dialBy(d *net.Dialer, protocol string) *peer {
 }
 
 func (h *house) tryDial(d *net.Dialer, protocol string) (*peer, error) {
+	return h.tryDialWith(d, protocol, nil)
+}
+
+// tryDialWith dials with a client certificate, if there is one.
+func (h *house) tryDialWith(d *net.Dialer, protocol string, cert *tls.Certificate) (*peer, error) {
 	ctx, cancel := context.WithTimeout(h.tb.Context(), patience)
 	defer cancel()
 	tcp, err := d.DialContext(ctx, "tcp", h.addr[protocol])
@@ -195,7 +228,11 @@ func (h *house) tryDial(d *net.Dialer, protocol string) (*peer, error) {
 	}
 	h.tb.Cleanup(func() { tcp.Close() })
 	tcp.SetDeadline(time.Now().Add(patience))
-	nc := tls.Client(strict{tcp}, tlsutil.ClientConfig(h.own.Pool(), "127.0.0.1", h.alpn[protocol]))
+	config := tlsutil.ClientConfig(h.own.Pool(), "127.0.0.1", h.alpn[protocol])
+	if cert != nil {
+		config.Certificates = []tls.Certificate{*cert}
+	}
+	nc := tls.Client(strict{tcp}, config)
 	if err := nc.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}

@@ -269,7 +269,7 @@ func (p *protocolMetrics) observe(verb string, took time.Duration) {
 }
 
 // loginReasons are why logins fail.
-var loginReasons = []string{"password", "unknown", "throttled", "sessions", "other"}
+var loginReasons = []string{"password", "unknown", "certificate", "throttled", "sessions", "other"}
 
 // login counts a login.
 func (p *protocolMetrics) login(err error) {
@@ -282,6 +282,8 @@ func (p *protocolMetrics) login(err error) {
 		reason = "password"
 	case errors.Is(err, account.ErrNoAccount):
 		reason = "unknown"
+	case errors.Is(err, account.ErrCertificate), errors.Is(err, account.ErrNoCertificate):
+		reason = "certificate"
 	case errors.Is(err, account.ErrThrottled):
 		reason = "throttled"
 	case errors.Is(err, hub.ErrSessions):

@@ -55,6 +55,9 @@ type Options struct {
 	// called once for each.
 	TLS func(alpn string) *tls.Config
 	Log *slog.Logger
+	// Certificate tells what the client of a TLS connection has shown. It may
+	// be nil, if nobody ever does.
+	Certificate func(tls.ConnectionState) account.Certificate
 	// Authority issues certificates for the operator.
 	Authority admin.Authority
 	// Fail is called once if the state can't be trusted any more: the process
@@ -156,13 +159,19 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	if err != nil {
 		return err
 	}
+	shown := func(c *line.Conn) (none account.Certificate) {
+		if opt.Certificate == nil {
+			return none
+		}
+		return opt.Certificate(c.TLS())
+	}
 	c, f := s.metrics.protocols[ProtocolChat], s.metrics.protocols[ProtocolFiles]
 	s.dialects = map[string]dialect{
 		ProtocolChat: chat.New(chat.Options{
-			Accounts: s.accounts, Hub: s.hub, Observe: c.observe, OnLogin: c.login,
+			Accounts: s.accounts, Hub: s.hub, Observe: c.observe, OnLogin: c.login, Certificate: shown,
 		}),
 		ProtocolFiles: files.New(files.Options{
-			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Observe: f.observe, OnLogin: f.login, Xferlog: s.xferlog,
+			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Observe: f.observe, OnLogin: f.login, Certificate: shown, Xferlog: s.xferlog,
 		}),
 		ProtocolAdmin: admin.New(admin.Options{
 			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Status: s.Status, Authority: opt.Authority,
@@ -433,7 +442,9 @@ func (s *Server) Handle(name string, nc net.Conn) {
 		delete(s.open, c)
 		s.mu.Unlock()
 		release()
-		if err != nil {
+		if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			log.Info("client certificate refused", "address", nc.RemoteAddr(), "err", bad)
+		} else if err != nil {
 			log.Debug("connection broke", "address", nc.RemoteAddr(), "err", err)
 		}
 	})

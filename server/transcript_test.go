@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +19,7 @@ import (
 
 	"posko/server/account"
 	"posko/server/sandbox"
+	"posko/tlsutil"
 )
 
 var update = flag.Bool("update", false, "rewrite what the transcripts expect; read that diff as code")
@@ -28,6 +31,7 @@ var update = flag.Bool("update", false, "rewrite what the transcripts expect; re
 //	-- users --   NAME PASSWORD [admin] [disabled] [files=read] [files=upload]
 //	-- groups --  NAME PASSWORD OWNER [MEMBER …]
 //	-- invitations --  CODE USES [GROUP], the code in upper case
+//	-- certificates --  CONNECTION SUBJECT [bound ACCOUNT] [revoked ACCOUNT]
 //	-- script --
 //
 // The first word of a script's line names the connection, dialed at its first
@@ -127,6 +131,22 @@ func furnish(t *testing.T, head string) *house {
 				err = errors.New("unknown word")
 			}
 			if err != nil {
+				t.Fatalf("%s: %v", l, err)
+			}
+		}
+	}
+	for _, l := range parts["certificates"] {
+		words := strings.Fields(l)
+		if len(words) < 2 {
+			continue
+		}
+		cert := h.certificate(words[1])
+		h.certs[words[0]] = cert
+		if len(words) == 4 {
+			set := map[string]func(context.Context, int64, string) error{
+				"bound": h.accounts.AddCertificate, "revoked": h.accounts.RevokeCertificate,
+			}[words[2]]
+			if err := set(t.Context(), h.find(words[3]).ID, tlsutil.Fingerprint(cert.Leaf)); err != nil {
 				t.Fatalf("%s: %v", l, err)
 			}
 		}
@@ -233,7 +253,14 @@ func (s *script) peer(name, protocol string) *peer {
 	}
 	p := s.peers[name+"@"+protocol]
 	if p == nil {
-		p = s.dial(protocol)
+		var cert *tls.Certificate
+		if shows, ok := s.certs[name]; ok {
+			cert = &shows
+		}
+		var err error
+		if p, err = s.tryDialWith(&net.Dialer{}, protocol, cert); err != nil {
+			s.tb.Fatal(err)
+		}
 		s.peers[name+"@"+protocol] = p
 	}
 	return p

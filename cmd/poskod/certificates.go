@@ -12,14 +12,15 @@ import (
 	"time"
 
 	"posko/server"
+	"posko/server/account"
 	"posko/server/admin"
 	"posko/tlsutil"
 	"posko/tlsutil/acme"
 )
 
 // certificates is the source of certificates that the configuration asks for. A
-// reload may put another one in its place. Only GetCertificate and describe may
-// be called from any goroutine.
+// reload may put another one in its place. All but openCertificates and close
+// may be called from any goroutine.
 type certificates struct {
 	dir     string // of the authority
 	acmeDir string
@@ -30,15 +31,17 @@ type certificates struct {
 
 	mu  sync.Mutex
 	own *tlsutil.Authority // nil until it is asked for
+
+	changing sync.Mutex // held while use or RenewCA is at work
+	inUse    atomic.Pointer[server.TLS]
+	clients  atomic.Pointer[tlsutil.Clients]
 }
 
 // openCertificates takes over the renewer, which is nil if another process gets
 // certificates by ACME.
 func openCertificates(s settings, r *renewer, log *slog.Logger) (*certificates, error) {
-	cs := &certificates{
-		dir: ownDir(s.dir), acmeDir: server.ACMEDir(s.path, s.dir), renewer: r,
-		log: log, stop: func() {},
-	}
+	cs := newCertificates(s, log)
+	cs.renewer = r
 	if err := cs.use(s.TLS); err != nil {
 		cs.close()
 		return nil, err
@@ -46,8 +49,67 @@ func openCertificates(s settings, r *renewer, log *slog.Logger) (*certificates, 
 	return cs, nil
 }
 
+// newCertificates serve nothing yet. The authority can be used already.
+func newCertificates(s settings, log *slog.Logger) *certificates {
+	cs := &certificates{
+		dir: ownDir(s.dir), acmeDir: server.ACMEDir(s.path, s.dir),
+		log: log, stop: func() {},
+	}
+	cs.inUse.Store(&s.TLS)
+	return cs
+}
+
 // use does what the configuration says. On an error nothing has changed.
 func (cs *certificates) use(c server.TLS) error {
+	cs.changing.Lock()
+	defer cs.changing.Unlock()
+	clients, err := cs.demand(c)
+	if err != nil {
+		return err
+	}
+	if err := cs.provide(c); err != nil {
+		return err
+	}
+	cs.inUse.Store(&c)
+	cs.clients.Store(clients)
+	return nil
+}
+
+// demand returns what is demanded of clients, nil for nothing.
+func (cs *certificates) demand(c server.TLS) (clients *tlsutil.Clients, err error) {
+	if c.ClientAuth == server.ClientAuthOff {
+		return nil, nil
+	}
+	clients = &tlsutil.Clients{Required: c.ClientAuth == server.ClientAuthRequired}
+	if c.ClientCA != "" {
+		clients.CAs, err = tlsutil.ReadCAs(c.ClientCA)
+		return clients, err
+	}
+	own, err := cs.authority(c.Names)
+	if err != nil {
+		return nil, err
+	}
+	clients.CAs = own.Pool()
+	return clients, nil
+}
+
+// shown is what a client has shown, in the terms of accounts.
+func (cs *certificates) shown(state tls.ConnectionState) (c account.Certificate) {
+	if len(state.VerifiedChains) == 0 {
+		return c
+	}
+	c.Fingerprint = tlsutil.Fingerprint(state.PeerCertificates[0])
+	cs.mu.Lock()
+	own := cs.own
+	cs.mu.Unlock()
+	if own != nil {
+		c.Name, c.Issued, _ = own.Subject(state)
+	}
+	return c
+}
+
+// provide serves the certificates that the configuration says.
+func (cs *certificates) provide(c server.TLS) error {
 	switch now := cs.source().(type) {
 	case *tlsutil.Own:
 		if c.Mode == server.ModeOwn {
@@ -139,7 +201,9 @@ func (cs *certificates) source() tlsutil.Source {
 }
 
 // config is the TLS configuration of the protocol that ALPN calls so.
-func (cs *certificates) config(alpn string) *tls.Config { return tlsutil.Config(cs, alpn) }
+func (cs *certificates) config(alpn string) *tls.Config {
+	return tlsutil.ConfigWithClients(cs, alpn, cs.clients.Load)
+}
 
 // GetCertificate, State and Run make cs a tlsutil.Source.
 
@@ -159,39 +223,46 @@ func (cs *certificates) close() {
 	}
 }
 
-// issuer is the authority as the operator's commands know it.
-type issuer struct {
-	*certificates
-	names func() []string // the server's
-}
+// CA, RenewCA, IssueServer and IssueClient make cs an admin.Authority.
 
-func (i issuer) CA() (pem []byte, fingerprint string, err error) {
-	own, err := i.authority(i.names())
+func (cs *certificates) CA() (pem []byte, fingerprint string, err error) {
+	own, err := cs.authority(cs.inUse.Load().Names)
 	if err != nil {
 		return nil, "", err
 	}
 	return own.PEM(), tlsutil.Fingerprint(own.Certificate()), nil
 }
 
-func (i issuer) RenewCA() error {
-	if own, ok := i.source().(*tlsutil.Own); ok {
-		return own.RenewAuthority()
-	}
-	own, err := i.authority(i.names())
+func (cs *certificates) RenewCA() error {
+	cs.changing.Lock()
+	defer cs.changing.Unlock()
+	c := *cs.inUse.Load()
+	own, err := cs.authority(c.Names)
 	if err != nil {
 		return err
 	}
-	return own.Renew(i.names())
+	if serving, ok := cs.source().(*tlsutil.Own); ok {
+		err = serving.RenewAuthority()
+	} else {
+		err = own.Renew(c.Names)
+	}
+	clients, failed := cs.demand(c)
+	if failed == nil {
+		cs.clients.Store(clients)
+	}
+	return errors.Join(err, failed)
 }
 
-func (i issuer) IssueServer(names []string) ([]byte, error) { return i.issue(tlsutil.ForServer, names) }
-
-func (i issuer) IssueClient(name string) ([]byte, error) {
-	return i.issue(tlsutil.ForClient, []string{name})
+func (cs *certificates) IssueServer(names []string) ([]byte, error) {
+	return cs.issue(tlsutil.ForServer, names)
 }
 
-func (i issuer) issue(purpose tlsutil.Purpose, names []string) ([]byte, error) {
-	own, err := i.authority(i.names())
+func (cs *certificates) IssueClient(name string) ([]byte, error) {
+	return cs.issue(tlsutil.ForClient, []string{name})
+}
+
+func (cs *certificates) issue(purpose tlsutil.Purpose, names []string) ([]byte, error) {
+	own, err := cs.authority(cs.inUse.Load().Names)
 	if err != nil {
 		return nil, err
 	}

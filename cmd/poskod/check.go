@@ -45,6 +45,11 @@ func (p *program) check() error {
 }
 
 func checkTLS(c server.TLS) error {
+	if c.ClientCA != "" {
+		if _, err := tlsutil.ReadCAs(c.ClientCA); err != nil {
+			return err
+		}
+	}
 	if c.Mode == server.ModeFiles {
 		pairs, err := pairsOf(c)
 		if errors.Is(err, errNoCredentials) {

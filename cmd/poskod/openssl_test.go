@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -122,6 +123,56 @@ func TestOpenSSL(t *testing.T) {
 		t.Error("what came back is not what was sent")
 	}
 	down.says("EXIT", "[OK] Sampai jumpa")
+}
+
+// TestCertLogin logs in by the documented line, with a certificate that was
+// issued for the account, at both protocols, until it is taken away.
+func TestCertLogin(t *testing.T) {
+	h := newHouse(t, "[tls]\nclient_auth = \"optional\"\n")
+	h.user("ani")
+	h.serve()
+	h.must("", "cert", "issue", "ani", "--client", "--dir", h.dir)
+	lines := h.printed()
+	line := func(i int) string {
+		return lines[i] + " -cert " + h.dir + "/ani.pem -key " + h.dir + "/ani.key"
+	}
+	chat := h.terminal(line(0))
+	chat.says("certlogin", "[OK] login berhasil")
+	chat.says("online", "[OK] 1 baris")
+	chat.shows("ani")
+	files := h.terminal(line(1))
+	files.says("CERTLOGIN", "[OK] login berhasil")
+	files.says("PWD", "[OK] /")
+	without := h.terminal(lines[0])
+	without.says("CERTLOGIN", "[ERR] Tidak ada sertifikat klien")
+	without.says("LOGIN ani "+passwordOf("ani"), "[OK] login berhasil")
+
+	sum := must(exec.Command("openssl", "x509", "-in", filepath.Join(h.dir, "ani.pem"), "-noout", "-fingerprint", "-sha256").Output())(t)
+	_, fingerprint, _ := strings.Cut(strings.TrimSpace(string(sum)), "=")
+	if got := h.run("", "user", "cert", "add", "ani", "nonsense"); got.status != 1 || !strings.Contains(got.err, "openssl x509") {
+		t.Errorf("no fingerprint: %+v", got)
+	}
+	h.must("", "user", "cert", "add", "ani", fingerprint)
+	if got := h.must("", "user", "cert", "list", "ani"); !strings.Contains(got, fingerprint+"  bound") {
+		t.Errorf("list:\n%s", got)
+	}
+	h.must("", "user", "cert", "del", "ani", fingerprint)
+	if got := h.must("", "user", "cert", "list", "ani"); !strings.Contains(got, fingerprint+"  taken away") {
+		t.Errorf("list:\n%s", got)
+	}
+	chat.shows("[INFO] Sertifikat Anda dicabut")
+	files.shows("[INFO] Sertifikat Anda dicabut")
+	h.terminal(line(0)).says("CERTLOGIN", "[ERR] Sertifikat tidak terdaftar")
+
+	// A new authority trusts nobody of the old one, at once.
+	h.must("", "cert", "ca", "--renew", "--yes")
+	refused := h.terminal(line(0))
+	if _, err := refused.r.ReadString('\n'); err == nil {
+		t.Error("the old authority's certificate was let in")
+	}
+	h.log.await("client certificate refused")
+	h.must("", "cert", "issue", "ani", "--client", "--dir", h.dir, "--force")
+	h.terminal(line(0)).says("CERTLOGIN", "[OK] login berhasil")
 }
 
 // TestHints runs the printed lines where an address needs more than itself, and

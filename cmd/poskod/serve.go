@@ -90,7 +90,7 @@ func start(ctx context.Context, p *program, s settings, handed listeners) (_ *da
 	d.server, err = server.New(ctx, server.Options{
 		Config: s.Config, Dir: s.dir, Accounts: d.store.Accounts(), Hub: d.store, Files: d.store,
 		TLS: d.certificates.config, Log: d.log, Fail: d.fail, Ping: d.store.Ping, Describe: d.describe,
-		Authority: issuer{d.certificates, func() []string { return s.TLS.Names }},
+		Authority: d.certificates, Certificate: d.certificates.shown,
 	})
 	if err != nil {
 		return nil, err

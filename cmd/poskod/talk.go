@@ -96,7 +96,7 @@ func offline(ctx context.Context, s settings, verb string, args ...string) (_ li
 		// without a certificate.
 		TLS:       func(string) *tls.Config { return &tls.Config{} },
 		Describe:  func(st *admin.Status) { st.Certificates = inspect(s) },
-		Authority: issuer{&certificates{dir: ownDir(s.dir), log: log}, func() []string { return s.TLS.Names }},
+		Authority: newCertificates(s, log),
 	})
 	if err != nil {
 		return line.Answer{}, allowed(err)

@@ -50,6 +50,7 @@ func (p *program) userCommand() *cobra.Command {
 			}
 			return p.tell(cmd, "USERDEL", name)
 		})),
+		p.userCertCommand(),
 		listing("list the accounts", func(cmd *cobra.Command) error {
 			return p.show(cmd, "NAME\tSTATE\tADMIN\tPRESENCE\tMADE", "USERLIST")
 		}),
@@ -118,4 +119,21 @@ func (p *program) tellPassword(cmd *cobra.Command, of, verb string, args ...stri
 		return err
 	}
 	return p.tell(cmd, verb, append(args, secret)...)
+}
+
+func (p *program) userCertCommand() *cobra.Command {
+	change := func(verb, short, row string) *cobra.Command {
+		return &cobra.Command{
+			Use: verb + " NAME FINGERPRINT", Short: short, Args: cobra.ExactArgs(2),
+			ValidArgsFunction: cobra.NoFileCompletions,
+			RunE:              func(cmd *cobra.Command, args []string) error { return p.tell(cmd, row, args...) },
+		}
+	}
+	return family("cert", "manage the client certificates of an account",
+		change("add", "bind a certificate to an account, by its SHA-256 fingerprint", "USERCERTADD"),
+		change("del", "take a certificate away from an account for good; its sessions end", "USERCERTDEL"),
+		named("list", "list an account's certificates", func(cmd *cobra.Command, name string) error {
+			return p.show(cmd, "FINGERPRINT\tSTATE\tSINCE", "USERCERTLIST", name)
+		}),
+	)
 }

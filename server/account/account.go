@@ -86,6 +86,16 @@ type Store interface {
 	// it also makes the account a member of the invitation's group and returns
 	// that, or 0. It returns ErrInvitation if there is none.
 	AddInvited(ctx context.Context, a Account, hash []byte) (added Account, group int64, err error)
+	// CertificateAccount is the account that a certificate is bound to, or
+	// ErrCertificate for none, or ErrRevoked.
+	CertificateAccount(ctx context.Context, fingerprint string) (id int64, err error)
+	// Certificates lists those of an account, the oldest first.
+	Certificates(ctx context.Context, id int64) ([]Bound, error)
+	// SetCertificate binds a certificate to an account or, if it is revoked,
+	// takes it away from it and adds one to the epoch. It returns the account as
+	// it is now, or ErrNoAccount, or ErrCertificateTaken if another account
+	// that was not deleted has it.
+	SetCertificate(ctx context.Context, id int64, fingerprint string, revoked bool) (Account, error)
 	// GroupPassword is the hash of a group's password, or ErrNoGroup.
 	GroupPassword(ctx context.Context, group int64) (string, error)
 }

@@ -17,6 +17,7 @@ type memStore struct {
 	accounts map[int64]Account
 	groups   map[int64]string
 	invited  map[string]*Invitation // by hash
+	certs    map[string]memCert
 
 	// onChange is called by SetPassword and SetDisabled before they do
 	// anything, if it is set.
@@ -24,7 +25,52 @@ type memStore struct {
 }
 
 func newMemStore() *memStore {
-	return &memStore{accounts: map[int64]Account{}, groups: map[int64]string{}, invited: map[string]*Invitation{}}
+	return &memStore{accounts: map[int64]Account{}, groups: map[int64]string{}, invited: map[string]*Invitation{}, certs: map[string]memCert{}}
+}
+
+type memCert struct {
+	account int64
+	Bound
+}
+
+func (s *memStore) CertificateAccount(_ context.Context, fingerprint string) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c, ok := s.certs[fingerprint]; {
+	case !ok:
+		return 0, ErrCertificate
+	case c.Revoked:
+		return 0, ErrRevoked
+	default:
+		return c.account, nil
+	}
+}
+
+func (s *memStore) Certificates(_ context.Context, id int64) (all []Bound, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.certs {
+		if c.account == id {
+			all = append(all, c.Bound)
+		}
+	}
+	return all, nil
+}
+
+func (s *memStore) SetCertificate(_ context.Context, id int64, fingerprint string, revoked bool) (Account, error) {
+	s.mu.Lock()
+	c, ok := s.certs[fingerprint]
+	if ok && c.account != id && !c.Revoked {
+		s.mu.Unlock()
+		return Account{}, ErrCertificateTaken
+	}
+	s.certs[fingerprint] = memCert{id, Bound{Fingerprint: fingerprint, Revoked: revoked}}
+	s.mu.Unlock()
+	return s.change(id, func(a *Account) {
+		if revoked {
+			a.Epoch++
+		}
+	})
 }
 
 func (s *memStore) AccountByName(_ context.Context, key string) (Account, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"posko/server/account"
+	"posko/server/hub"
 	"posko/server/line"
 )
 
@@ -64,3 +65,45 @@ func certificateRefusal(err error) line.Refusal {
 }
 
 func pemLines(pem []byte) []string { return strings.Split(strings.TrimSpace(string(pem)), "\n") }
+
+func (s *session) addCertificate(ctx context.Context, c *line.Call) error {
+	a, err := s.account(ctx, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	if err := s.Accounts.AddCertificate(ctx, a.ID, c.Arg(1)); err != nil {
+		return s.changed(a.Name, err)
+	}
+	s.log.Info("certificate bound", "account", a.Name, "sha256", c.Arg(1))
+	return nil
+}
+
+func (s *session) revokeCertificate(ctx context.Context, c *line.Call) error {
+	a, err := s.account(ctx, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	if err := s.Accounts.RevokeCertificate(ctx, a.ID, c.Arg(1)); err != nil {
+		return s.changed(a.Name, err)
+	}
+	s.Hub.End(a.ID, nil, hub.CertificateRevoked)
+	s.log.Info("certificate taken away", "account", a.Name, "sha256", c.Arg(1))
+	return nil
+}
+
+func (s *session) listCertificates(ctx context.Context, c *line.Call) error {
+	a, err := s.account(ctx, c.Arg(0))
+	if err != nil {
+		return err
+	}
+	all, err := s.Accounts.Certificates(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	var rows []string
+	for _, b := range all {
+		rows = append(rows, b.Fingerprint+"\t"+choose(b.Revoked, certRevoked, certBound)+"\t"+stamp(b.Added))
+	}
+	c.Lines(rows)
+	return nil
+}

@@ -25,6 +25,12 @@ var adding = append(line.Refusals{
 	{Err: hub.ErrNameTaken, Say: errNameTaken},
 }, kept...)
 
+// certificates is how a row that changes whose a certificate is refuses that.
+var certificates = append(line.Refusals{
+	{Err: account.ErrFingerprint, Say: errFingerprint},
+	{Err: account.ErrCertificateTaken, Say: errCertificateTaken},
+}, kept...)
+
 // newTable makes the table of commands. Names are checked where they are looked
 // up, so that a refusal can say what is wrong with them. A password takes the
 // rest of the line, so that one with a space is told what a password is.
@@ -68,6 +74,20 @@ func newTable() *line.Table[*session] {
 			Help: "change settings of an account: admin=BOOL, files=full, read or upload, quota=BYTES and rate=BYTES a second, where 0 is no limit and default that of the configuration",
 			Done: okUserSet, Refuses: kept,
 			Run: (*session).setUser,
+		},
+		line.Command[*session]{
+			Name: "USERCERTADD", Args: "NAME FINGERPRINT", Help: "bind a client certificate to an account, by its SHA-256 fingerprint",
+			Done: okCertAdded, Refuses: certificates,
+			Run: (*session).addCertificate,
+		},
+		line.Command[*session]{
+			Name: "USERCERTDEL", Args: "NAME FINGERPRINT", Help: "take a client certificate away from an account for good and end its sessions",
+			Done: okCertRevoked, Refuses: certificates,
+			Run: (*session).revokeCertificate,
+		},
+		line.Command[*session]{
+			Name: "USERCERTLIST", Args: "NAME", Help: "list an account's client certificates: fingerprint, state, since when",
+			Run: (*session).listCertificates,
 		},
 		line.Command[*session]{
 			Name: "GROUPADD", Args: "NAME OWNER PASSWORD...", Help: "make a group that an account owns",

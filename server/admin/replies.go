@@ -19,6 +19,8 @@ const (
 	okGroupAdded    = line.Reply("group added")
 	okGroupPassword = line.Reply("password changed")
 	okGroupDropped  = line.Reply("group dropped")
+	okCertAdded     = line.Reply("certificate bound to the account")
+	okCertRevoked   = line.Reply("certificate taken away from the account, sessions ended")
 	okAuthority     = line.Reply("certificate authority replaced; give its new certificate to every client")
 	okRevoked       = line.Reply("invitation revoked")
 	okPong          = line.Reply("PONG")
@@ -36,6 +38,8 @@ const (
 	errRate             = line.Refusal("rate must be at least 1024 bytes per second, 0 for no limit, or default")
 	errFull             = line.Refusal("no space left on the disk")
 	errInvitationBounds = line.Refusal("an invitation has 1 to 10000 uses and lasts up to 8760h")
+	errFingerprint      = line.Refusal("a fingerprint is 64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 -in FILE prints them")
+	errCertificateTaken = line.Refusal("the certificate is another account's; take it away from that one first")
 	errStopping         = line.Refusal("the server is stopping")
 )
 
@@ -71,12 +75,14 @@ var phrases = line.Phrases{
 const (
 	none = "-"
 
-	enabled  = "enabled"
-	disabled = "disabled"
-	online   = "online"
-	offline  = "offline"
-	yes      = "yes"
-	no       = "no"
+	certBound   = "bound"
+	certRevoked = "taken away"
+	enabled     = "enabled"
+	disabled    = "disabled"
+	online      = "online"
+	offline     = "offline"
+	yes         = "yes"
+	no          = "no"
 
 	roleOwner    = "owner"
 	roleOperator = "operator"

@@ -24,6 +24,9 @@ type Options struct {
 	Hub      *hub.Hub
 	// Observe is told of commands, see [line.Dialect]. It may be nil.
 	Observe func(verb string, took time.Duration)
+	// Certificate is what the client of a connection has shown. It may be nil,
+	// if nobody ever does.
+	Certificate func(*line.Conn) account.Certificate
 	// OnLogin is told how each attempt to log in ended: nil, or an error of
 	// account or hub, or an unforeseen one. It may be called from any goroutine,
 	// and may be nil.

@@ -67,6 +67,18 @@ func newTable() *line.Table[*session] {
 			Run: (*session).login,
 		},
 		{
+			Name: "CERTLOGIN", Help: "log in with the client certificate of this connection",
+			Needs: line.LoggedOut, Done: okLogin,
+			Refuses: line.Refusals{
+				{Err: account.ErrNoCertificate, Say: errNoCertificate},
+				{Err: account.ErrThrottled, Say: errThrottled},
+				{Err: account.ErrCertificate, Say: errCertificate},
+				{Err: account.ErrPassword, Say: errCertificate}, // disabled just now
+				{Err: hub.ErrSessions, Say: errSessions},
+			},
+			Run: (*session).certLogin,
+		},
+		{
 			Name: "SIGNUP", Args: "USER PASSWORD [CODE]", Help: "make an account, where the server allows it or with an invitation",
 			Needs: line.LoggedOut, Secret: true, Done: okSignup,
 			Refuses: refuses(line.Refusals{

@@ -39,6 +39,8 @@ const (
 	errSendFormat    = line.Refusal("format message tidak sesuai") // SEND alone
 	errNoAccount     = line.Refusal("Username belum tersedia")
 	errPassword      = line.Refusal("Password yang dimasukkan salah")
+	errNoCertificate = line.Refusal("Tidak ada sertifikat klien")
+	errCertificate   = line.Refusal("Sertifikat tidak terdaftar") // a disabled account's, too
 	errThrottled     = line.Refusal("Terlalu banyak percobaan, coba lagi nanti")
 	errSessions      = line.Refusal("Terlalu banyak koneksi untuk akun ini")
 	errSignupClosed  = line.Refusal("Pendaftaran ditutup")
@@ -75,9 +77,10 @@ var phrases = line.Phrases{
 
 // farewells are the last [INFO] of a session that is ended from outside.
 var farewells = map[hub.Reason]string{
-	hub.AccountDeleted:  "Akun Anda dihapus",
-	hub.AccountDisabled: "Akun Anda dinonaktifkan",
-	hub.PasswordChanged: "Password Anda diganti",
+	hub.AccountDeleted:     "Akun Anda dihapus",
+	hub.AccountDisabled:    "Akun Anda dinonaktifkan",
+	hub.PasswordChanged:    "Password Anda diganti",
+	hub.CertificateRevoked: "Sertifikat Anda dicabut",
 }
 
 // How events begin.

@@ -59,12 +59,33 @@ func (s *session) who() hub.Account {
 }
 
 func (s *session) login(ctx context.Context, c *line.Call) error {
-	name := c.Arg(0)
-	log := s.conn.Log().With("account", name, "address", s.conn.RemoteAddr())
-	err := s.enter(ctx, name, c.Arg(1))
+	return s.enter(ctx, c, c.Arg(0), func() (account.Account, error) {
+		return s.Accounts.Login(ctx, c.Arg(0), c.Arg(1), s.address())
+	})
+}
+
+func (s *session) certLogin(ctx context.Context, c *line.Call) error {
+	var shown account.Certificate
+	if s.Certificate != nil {
+		shown = s.Certificate(s.conn)
+	}
+	return s.enter(ctx, c, shown.Name, func() (account.Account, error) {
+		return s.Accounts.CertLogin(ctx, shown, s.address())
+	})
+}
+
+// enter tries to log in, and tells how that ended. The name is what the client
+// says of itself.
+func (s *session) enter(ctx context.Context, c *line.Call, name string, login func() (account.Account, error)) error {
+	a, err := login()
+	if err == nil {
+		name = a.Name
+		err = s.attach(ctx, a)
+	}
 	if s.OnLogin != nil {
 		s.OnLogin(err)
 	}
+	log := s.conn.Log().With("account", name, "address", s.conn.RemoteAddr())
 	if err != nil {
 		log.Info("login refused", "err", err)
 		return err
@@ -76,12 +97,8 @@ func (s *session) login(ctx context.Context, c *line.Call) error {
 	return nil
 }
 
-// enter makes the session that of the account, if the password is its own.
-func (s *session) enter(ctx context.Context, name, password string) error {
-	a, err := s.Accounts.Login(ctx, name, password, s.address())
-	if err != nil {
-		return err
-	}
+// attach makes the session that of the account.
+func (s *session) attach(ctx context.Context, a account.Account) error {
 	s.account = a
 	presence, err := s.Hub.Attach(ctx, hub.Attachment{
 		Account: s.who(), Front: s.front, Out: s.conn,

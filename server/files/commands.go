@@ -58,6 +58,18 @@ func newTable() *line.Table[*session] {
 			Run: (*session).pass,
 		},
 		line.Command[*session]{
+			Name: "CERTLOGIN", Help: "log in with the client certificate of this connection",
+			Needs: line.LoggedOut, Done: okLogin,
+			Refuses: line.Refusals{
+				{Err: account.ErrNoCertificate, Say: errNoCertificate},
+				{Err: account.ErrThrottled, Say: errThrottled},
+				{Err: account.ErrCertificate, Say: errCertificate},
+				{Err: account.ErrPassword, Say: errCertificate}, // disabled just now
+				{Err: hub.ErrSessions, Say: errSessions},
+			},
+			Run: (*session).certLogin,
+		},
+		line.Command[*session]{
 			Name: "LIST", Args: "[DIR...]", Help: "list a directory, one row for each entry: type, size, time, name",
 			Says: "N rows", Refuses: anyEntry,
 			Run: (*session).list,

@@ -28,26 +28,28 @@ const (
 
 // What a refusal is answered.
 const (
-	errFormat    = line.Refusal("Format perintah tidak sesuai")
-	errUserFirst = line.Refusal("Silakan kirim USER dahulu")
-	errLogin     = line.Refusal("Username atau password salah") // an unknown or disabled account, too
-	errThrottled = line.Refusal("Terlalu banyak percobaan, coba lagi nanti")
-	errSessions  = line.Refusal("Terlalu banyak koneksi untuk akun ini")
-	errNotFound  = line.Refusal("Berkas tidak ditemukan") // directories, too
-	errNotDir    = line.Refusal("Bukan direktori")
-	errIsDir     = line.Refusal("Bukan berkas")
-	errName      = line.Refusal("Nama tidak sah")
-	errExists    = line.Refusal("Sudah ada")
-	errNotEmpty  = line.Refusal("Direktori tidak kosong")
-	errDenied    = line.Refusal("Tidak diizinkan")
-	errNoSpace   = line.Refusal("Ruang penyimpanan penuh")
-	errQuota     = line.Refusal("Kuota terlampaui")
-	errNoALLO    = line.Refusal("ALLO sebelumnya ditolak")
-	errNoREST    = line.Refusal("REST sebelumnya ditolak")
-	errALLOFirst = line.Refusal("Silakan kirim ALLO dahulu")
-	errOffset    = line.Refusal("Posisi melewati akhir berkas")
-	errNoPartial = line.Refusal("Unggahan tidak dapat dilanjutkan")
-	errRNFRFirst = line.Refusal("Silakan kirim RNFR dahulu")
+	errFormat        = line.Refusal("Format perintah tidak sesuai")
+	errUserFirst     = line.Refusal("Silakan kirim USER dahulu")
+	errLogin         = line.Refusal("Username atau password salah") // an unknown or disabled account, too
+	errNoCertificate = line.Refusal("Tidak ada sertifikat klien")
+	errCertificate   = line.Refusal("Sertifikat tidak terdaftar") // a disabled account's, too
+	errThrottled     = line.Refusal("Terlalu banyak percobaan, coba lagi nanti")
+	errSessions      = line.Refusal("Terlalu banyak koneksi untuk akun ini")
+	errNotFound      = line.Refusal("Berkas tidak ditemukan") // directories, too
+	errNotDir        = line.Refusal("Bukan direktori")
+	errIsDir         = line.Refusal("Bukan berkas")
+	errName          = line.Refusal("Nama tidak sah")
+	errExists        = line.Refusal("Sudah ada")
+	errNotEmpty      = line.Refusal("Direktori tidak kosong")
+	errDenied        = line.Refusal("Tidak diizinkan")
+	errNoSpace       = line.Refusal("Ruang penyimpanan penuh")
+	errQuota         = line.Refusal("Kuota terlampaui")
+	errNoALLO        = line.Refusal("ALLO sebelumnya ditolak")
+	errNoREST        = line.Refusal("REST sebelumnya ditolak")
+	errALLOFirst     = line.Refusal("Silakan kirim ALLO dahulu")
+	errOffset        = line.Refusal("Posisi melewati akhir berkas")
+	errNoPartial     = line.Refusal("Unggahan tidak dapat dilanjutkan")
+	errRNFRFirst     = line.Refusal("Silakan kirim RNFR dahulu")
 )
 
 // hashing is an [INFO] to who waits for a hash.
@@ -86,7 +88,8 @@ var phrases = line.Phrases{
 
 // farewells are the last [INFO] of a session that is ended from outside.
 var farewells = map[hub.Reason]string{
-	hub.AccountDeleted:  "Akun Anda dihapus",
-	hub.AccountDisabled: "Akun Anda dinonaktifkan",
-	hub.PasswordChanged: "Password Anda diganti",
+	hub.AccountDeleted:     "Akun Anda dihapus",
+	hub.AccountDisabled:    "Akun Anda dinonaktifkan",
+	hub.PasswordChanged:    "Password Anda diganti",
+	hub.CertificateRevoked: "Sertifikat Anda dicabut",
 }

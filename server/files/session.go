@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 
+	"posko/server/account"
 	"posko/server/hub"
 	"posko/server/line"
 	"posko/server/sandbox"
@@ -64,27 +65,50 @@ func (s *session) pass(ctx context.Context, c *line.Call) error {
 	if s.name == "" {
 		return errNoUser
 	}
-	err := s.login(ctx, c.Arg(0))
+	return s.login(ctx, s.name, func() (account.Account, error) {
+		return s.Accounts.Login(ctx, s.name, c.Arg(0), s.address())
+	})
+}
+
+func (s *session) certLogin(ctx context.Context, _ *line.Call) error {
+	var shown account.Certificate
+	if s.Certificate != nil {
+		shown = s.Certificate(s.conn)
+	}
+	return s.login(ctx, shown.Name, func() (account.Account, error) {
+		return s.Accounts.CertLogin(ctx, shown, s.address())
+	})
+}
+
+// address is what the throttle counts by. A connection that is not TCP counts
+// as the zero address.
+func (s *session) address() netip.Addr {
+	from, _ := netip.ParseAddrPort(s.conn.RemoteAddr().String())
+	return from.Addr()
+}
+
+// login tries to log in, and tells how that ended. The name is what the client
+// says of itself.
+func (s *session) login(ctx context.Context, name string, try func() (account.Account, error)) error {
+	a, err := try()
+	if err == nil {
+		name = a.Name
+		err = s.attach(ctx, a)
+	}
 	if s.OnLogin != nil {
 		s.OnLogin(err)
 	}
+	log := s.conn.Log().With("account", name, "address", s.conn.RemoteAddr())
 	if err != nil {
-		s.conn.Log().Info("login refused", "account", s.name, "address", s.conn.RemoteAddr(), "err", err)
+		log.Info("login refused", "err", err)
 		return err
 	}
-	s.conn.Log().Info("login", "account", s.presence.Account().Name, "address", s.conn.RemoteAddr())
+	log.Info("login")
 	return nil
 }
 
-// login makes the session that of the account, if the password is its own.
-func (s *session) login(ctx context.Context, password string) error {
-	// A connection that is not TCP counts as the zero address, which the
-	// throttle takes as well.
-	from, _ := netip.ParseAddrPort(s.conn.RemoteAddr().String())
-	a, err := s.Accounts.Login(ctx, s.name, password, from.Addr())
-	if err != nil {
-		return err
-	}
+// attach makes the session that of the account.
+func (s *session) attach(ctx context.Context, a account.Account) error {
 	var box *sandbox.Box
 	presence, err := s.Hub.Attach(ctx, hub.Attachment{
 		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin},

@@ -14,6 +14,7 @@ const (
 	AccountDeleted Reason = iota
 	AccountDisabled
 	PasswordChanged
+	CertificateRevoked
 )
 
 // An Outbox is where a session's events go. Its methods neither wait nor call

@@ -116,6 +116,15 @@ func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
 // RemoteAddr is the client's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
 
+// TLS is the state of the connection's TLS, empty for one without. It must not
+// be called before the handshake is over.
+func (c *Conn) TLS() tls.ConnectionState {
+	if conn, ok := c.nc.(*tls.Conn); ok {
+		return conn.ConnectionState()
+	}
+	return tls.ConnectionState{}
+}
+
 // Log is the connection's logger.
 func (c *Conn) Log() *slog.Logger { return c.log }
 
