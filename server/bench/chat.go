@@ -42,7 +42,8 @@ type chatServer struct {
 	name  string
 	start func(ctx context.Context, dir string) (*server, error)
 	speech
-	disk bool // keeps its state on a disk
+	logins int  // at once: InspIRCd lets those who wait in once a second, ngircd has a short queue
+	disk   bool // keeps its state on a disk
 }
 
 // chatServers returns posko in its variants, the goals' own first, and its
@@ -54,10 +55,10 @@ func (b *bench) chatServers(settings ...string) []chatServer {
 		return s, err
 	}
 	return []chatServer{
-		{name: "posko", start: start, speech: posko{}},
-		{name: "posko, disk", start: start, speech: posko{}, disk: true},
-		{name: "InspIRCd", start: b.startInspircd, speech: irc{}},
-		{name: "ngircd", start: b.startNgircd, speech: irc{}},
+		{name: "posko", start: start, speech: posko{}, logins: 64},
+		{name: "posko, disk", start: start, speech: posko{}, logins: 64, disk: true},
+		{name: "InspIRCd", start: b.startInspircd, speech: irc{}, logins: 256},
+		{name: "ngircd", start: b.startNgircd, speech: irc{}, logins: 8},
 	}
 }
 

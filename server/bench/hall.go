@@ -84,7 +84,7 @@ func (b *bench) fill(ctx context.Context, cs chatServer, sc scene) (_ *hall, err
 			h.close()
 		}
 	}()
-	err = each(sc.groups*sc.members, 16, func(i int) error {
+	err = each(sc.groups*sc.members, cs.logins, func(i int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func (b *bench) fill(ctx context.Context, cs chatServer, sc scene) (_ *hall, err
 		if i%sc.members >= sc.members-sc.stuck {
 			receive = 4 << 10
 		}
-		c, err := dial(ctx, h.addr, cs.speech, user(i), true, receive)
+		c, err := dial(ctx, h.addr, cs.speech, userName(i), true, receive)
 		h.groups[i/sc.members].members[i%sc.members] = c
 		return err
 	})
@@ -119,7 +119,7 @@ func (b *bench) fill(ctx context.Context, cs chatServer, sc scene) (_ *hall, err
 	return h, err
 }
 
-func user(i int) string { return fmt.Sprintf("u%d", i) }
+func userName(i int) string { return fmt.Sprintf("u%d", i) }
 
 // close ends the connections and the server.
 func (h *hall) close() {
@@ -162,7 +162,7 @@ func (h *hall) send(n, k int) {
 		c := g.members[from]
 		var line string
 		if h.private {
-			line = c.toUser(user(n*h.members+1-from), text)
+			line = c.toUser(userName(n*h.members+1-from), text)
 		} else {
 			line = c.toGroup(g.name, text)
 		}

@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// visitors is how many log in at once: InspIRCd lets all who wait in once a
-// second.
-const visitors = 256
-
 // logins measures full handshakes with a login.
 func (b *bench) logins(ctx context.Context) error {
 	servers := b.chatServers()
@@ -22,7 +18,7 @@ func (b *bench) logins(ctx context.Context) error {
 		return s, err
 	}
 	// Who comes again has left long ago; few are enough where each hash is dear.
-	accounts := []int{4 * visitors, 64, 4 * visitors, 4 * visitors}
+	accounts := []int{1024, 64, 1024, 1024}
 	var running []*server
 	defer func() {
 		for _, s := range running {
@@ -39,7 +35,7 @@ func (b *bench) logins(ctx context.Context) error {
 			return err
 		}
 		running = append(running, s)
-		err = each(accounts[i], visitors, func(i int) error { return visit(ctx, s, cs.speech, i, true) })
+		err = each(accounts[i], cs.logins, func(i int) error { return visit(ctx, s, cs.speech, i, true) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", cs.name, err)
 		}
@@ -49,7 +45,7 @@ func (b *bench) logins(ctx context.Context) error {
 		for i, cs := range servers {
 			var visits atomic.Int64
 			start, cpu := time.Now(), running[i].cpu()
-			err := each(visitors, visitors, func(int) error {
+			err := each(cs.logins, cs.logins, func(int) error {
 				for time.Since(start) < b.span {
 					if err := visit(ctx, running[i], cs.speech, int(visits.Add(1))%accounts[i], false); err != nil {
 						return err
@@ -75,7 +71,7 @@ func (b *bench) logins(ctx context.Context) error {
 
 // visit connects, logs in and leaves.
 func visit(ctx context.Context, s *server, sp speech, i int, first bool) error {
-	c, err := dial(ctx, s.addr, sp, user(i), first, 0)
+	c, err := dial(ctx, s.addr, sp, userName(i), first, 0)
 	if err != nil {
 		return err
 	}

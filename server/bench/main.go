@@ -67,6 +67,7 @@ func measure(ctx context.Context) error {
 	}
 	parts := map[string][]func(context.Context) error{
 		"chat": {b.chat, b.logins},
+		"idle": {b.idle},
 	}
 	for _, name := range flag.Args() {
 		if parts[name] == nil {

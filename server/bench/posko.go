@@ -25,6 +25,9 @@ var limitsOff = []string{
 	"limits.handshakes = 0",
 	`files.idle_timeout = "0"`,
 	"files.free_reserve = 0",
+	"files.quota = 0",
+	"files.quota_files = 0",
+	`files.trash = "0"`,
 }
 
 // cheapPasswords make a login comparable with those of peers that check no
