@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 1000x
 DIST        ?= dist
 # What "make bench" measures, and with which flags: see server/bench.
-BENCH       ?= chat idle
+BENCH       ?= chat idle files
 BENCHFLAGS  ?=
 
 .PHONY: help build run test setup fmt vet lint race fuzz generated unit acceptance bench packages repo piuparts clean
@@ -79,7 +79,7 @@ acceptance: ## the life of the packages in a booted Debian (root or sudo)
 	@echo '== acceptance: the packages in a booted Debian'
 	@packaging/acceptance/run
 
-bench: build ## the benchmarks beside peers; BENCH="chat idle", BENCHFLAGS=-quick
+bench: build ## the benchmarks beside peers; BENCH="chat idle files", BENCHFLAGS=-quick
 	@CGO_ENABLED=0 go build -o bin/ ./server/bench
 	@bin/bench $(BENCHFLAGS) $(BENCH)
 

@@ -55,7 +55,11 @@ func measure(ctx context.Context) error {
 	flag.StringVar(&b.poskod, "poskod", "bin/poskod", "the binary to measure")
 	flag.BoolVar(&b.quick, "quick", false, "short windows and few of them: a minute or two, and rough figures")
 	flag.StringVar(&b.profiles, "profile", "", "a directory for CPU profiles of poskod, which is then built for it")
+	raw := flag.String("raw", "", "serve as the limit at this address, with the arguments as certificate and key")
 	flag.Parse()
+	if *raw != "" {
+		return serveRaw(*raw, flag.Arg(0), flag.Arg(1))
+	}
 	b.rounds, b.span = 5, 3*time.Second
 	if b.quick {
 		b.rounds, b.span = 1, time.Second
@@ -66,8 +70,9 @@ func measure(ctx context.Context) error {
 		return err
 	}
 	parts := map[string][]func(context.Context) error{
-		"chat": {b.chat, b.logins},
-		"idle": {b.idle},
+		"chat":  {b.chat, b.logins},
+		"idle":  {b.idle},
+		"files": {b.files},
 	}
 	for _, name := range flag.Args() {
 		if parts[name] == nil {
