@@ -111,6 +111,11 @@ type Chat struct {
 	PrivateHistoryCount int64    `toml:"private_history_count"`
 	GroupHistoryAge     Duration `toml:"group_history_age"`
 	GroupHistoryCount   int64    `toml:"group_history_count"`
+	// Messages of one account, and to one group: at once, and a second.
+	Burst      int `toml:"burst"`
+	Rate       int `toml:"rate"`
+	GroupBurst int `toml:"group_burst"`
+	GroupRate  int `toml:"group_rate"`
 }
 
 // Files is the table [files].
@@ -171,7 +176,7 @@ func Defaults() Config {
 			Keepalive:        Duration(time.Minute),
 			ShutdownGrace:    Duration(25 * time.Second),
 		},
-		Chat: Chat{PrivateHistory: true},
+		Chat: Chat{PrivateHistory: true, Burst: 20, Rate: 5},
 		Files: Files{
 			IdleTimeout: Duration(15 * time.Minute),
 			FreeReserve: 1 << 30,

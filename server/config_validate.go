@@ -62,6 +62,10 @@ func (c *Config) complaints() []complaint {
 	atLeast(&v, "chat.private_history_count", c.Chat.PrivateHistoryCount, 0)
 	zeroOrAtLeast(&v, "chat.group_history_age", c.Chat.GroupHistoryAge, Duration(time.Second))
 	atLeast(&v, "chat.group_history_count", c.Chat.GroupHistoryCount, 0)
+	atLeast(&v, "chat.burst", c.Chat.Burst, 0)
+	atLeast(&v, "chat.rate", c.Chat.Rate, 0)
+	atLeast(&v, "chat.group_burst", c.Chat.GroupBurst, 0)
+	atLeast(&v, "chat.group_rate", c.Chat.GroupRate, 0)
 
 	atLeast(&v, "files.idle_timeout", c.Files.IdleTimeout, 0)
 	atLeast(&v, "files.free_reserve", c.Files.FreeReserve, 0)

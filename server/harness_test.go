@@ -47,14 +47,15 @@ type house struct {
 	certs map[string]tls.Certificate // that connections of a transcript show
 }
 
-// testConfig has cheap passwords, a short grace, no quota, of which nothing is
-// said then, and keeps nothing of uploads that break off.
+// testConfig has cheap passwords, a short grace, no pace, no quota, of which
+// nothing is said then, and keeps nothing of uploads that break off.
 func testConfig() Config {
 	cfg := Defaults()
 	cfg.Accounts.HashMemory = 8 << 10
 	cfg.Accounts.HashTime = 1
 	cfg.Files.FreeReserve = 0
 	cfg.Files.Quota, cfg.Files.QuotaFiles, cfg.Files.Partial = 0, 0, 0
+	cfg.Chat.Rate = 0
 	cfg.Limits.ShutdownGrace = Duration(2 * time.Second)
 	return cfg
 }

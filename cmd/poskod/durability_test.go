@@ -37,7 +37,7 @@ type ledger struct {
 // there, whole and in order, and nothing is there twice or in part.
 func TestDurability(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "")
+	h := newHouse(t, "[chat]\nrate = 0\n")
 	for _, name := range []string{"ani", "budi"} {
 		h.user(name)
 	}

@@ -20,6 +20,7 @@ var limitsOff = []string{
 	"login.max_lines = 0",
 	"login.max_bytes = 0",
 	"limits.connections = 0",
+	"chat.rate = 0",
 	"limits.per_address = 0",
 	"limits.per_account = 0",
 	"limits.handshakes = 0",

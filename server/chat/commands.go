@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"posko/server/account"
 	"posko/server/hub"
@@ -110,6 +111,7 @@ func newTable() *line.Table[*session] {
 			Async: true, Done: okSent, Malformed: errSendFormat,
 			Refuses: refuses(line.Refusals{{Err: hub.ErrOffline, Say: errNoRecipient}}, kept),
 			Refused: func(s *session) { s.takeToken() },
+			Pace:    func(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") },
 			Run:     (*session).send,
 		},
 		{
@@ -143,12 +145,14 @@ func newTable() *line.Table[*session] {
 			Async: true, Done: okSentGroup,
 			Refuses: refuses(ofManaged, kept),
 			Refused: func(s *session) { s.takeToken() },
+			Pace:    func(s *session, c *line.Call) time.Duration { return s.presence.Pace(c.Arg(0)) },
 			Run:     (*session).sendGroup,
 		},
 		{
 			Name: "BROADCAST", Args: "MESSAGE...", Help: "say something to everybody who is connected, as an administrator",
 			Async: true, Done: okSentGroup,
 			Refuses: line.Refusals{{Err: hub.ErrDenied, Say: errDenied}},
+			Pace:    func(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") },
 			Run:     (*session).broadcast,
 		},
 		{

@@ -31,6 +31,9 @@ type Settings struct {
 	// Sessions is how many sessions, of any protocol, one account may have; 0
 	// means no bound.
 	Sessions int
+	// AccountPace and GroupPace are how fast messages of one account, over all
+	// of its sessions, and to one group are taken, see [Session.Pace].
+	AccountPace, GroupPace Pace
 }
 
 // A Hub connects accounts. All of its methods may be called from any goroutine.
@@ -44,9 +47,11 @@ type Hub struct {
 	fail     func(error)
 	settings atomic.Pointer[Settings]
 	rounds   queue
-	ended    chan struct{} // the last round is over
-	kept     chan struct{} // keep has ended
-	cancel   context.CancelFunc
+	// Who says how much; each has a lock of its own, and is called without mu.
+	byAccount, byGroup pacer
+	ended              chan struct{} // the last round is over
+	kept               chan struct{} // keep has ended
+	cancel             context.CancelFunc
 
 	mu       sync.Mutex
 	people   map[int64]*person  // accounts that have a session
@@ -148,7 +153,11 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 }
 
 // Configure changes the settings.
-func (h *Hub) Configure(s Settings) { h.settings.Store(&s) }
+func (h *Hub) Configure(s Settings) {
+	h.settings.Store(&s)
+	h.byAccount.set(s.AccountPace)
+	h.byGroup.set(s.GroupPace)
+}
 
 // Close takes no further changes, waits until those that were handed in are
 // done, and keeps the read positions of whoever is still connected.

@@ -72,6 +72,8 @@ type Conn struct {
 	in       input
 	first    []byte // a read that waits goes here, so that it holds no buffer
 	place    uint64 // in the lot; 0: none
+	held     string // a line that is to wait; "" for none
+	until    time.Time
 	loggedIn bool
 	errors   int // of commands before login, as are the lines
 	lines    int
@@ -198,9 +200,12 @@ func (c *Conn) cut(err error) {
 	c.wake()
 }
 
-// due is when the wait for the client's next line ends; never, if it is zero.
+// due is when the wait for the client's next line ends, or that of the one that
+// is held; never, if it is zero.
 func (c *Conn) due() time.Time {
 	switch {
+	case c.held != "":
+		return c.until
 	case !c.loggedIn && c.opt.LoginTimeout > 0:
 		return c.since.Add(c.opt.LoginTimeout)
 	case c.loggedIn && c.opt.IdleTimeout > 0:

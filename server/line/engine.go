@@ -162,19 +162,19 @@ func (v *visit[S]) talk() (err error) {
 		if err := c.stopping(); err != nil {
 			return err
 		}
-		text, err := c.readLine()
+		text, waited, err := c.nextLine()
 		whole := err == nil
 		if !whole && !errors.Is(err, errTooLong) {
 			c.clean = c.clean || errors.Is(err, io.EOF)
 			return err
 		}
-		if !c.admit(text) {
+		if !waited && !c.admit(text) {
 			return errRefused
 		}
 		if text == "" && whole {
 			continue
 		}
-		if err := v.handle(ctx, c, v.s, text, whole); err != nil {
+		if err := v.handle(ctx, c, v.s, text, whole, waited); err != nil {
 			return err
 		}
 		c.heard()
@@ -203,14 +203,20 @@ func (c *Conn) admit(text string) bool {
 	return !strings.HasSuffix(text, " HTTP/1.1") && !strings.HasSuffix(text, " HTTP/1.0")
 }
 
-// handle runs the command of one line and answers it. An error ends the
+// handle runs the command of one line and answers it, or, unless it has waited
+// already, has it wait if that is to be. Any error but errNothing ends the
 // connection.
-func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whole bool) error {
+func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whole, waited bool) error {
 	if err := c.out.room(); err != nil {
 		return err
 	}
 	row, call, err := d.find(c, text, whole)
 	defer call.close()
+	if err == nil && row.Pace != nil && !waited {
+		if wait := row.Pace(s, call); wait > 0 {
+			return c.hold(text, wait)
+		}
+	}
 	if err == nil && row.Async {
 		call.answer = func(err error) { d.answer(c, row, call, err) }
 	} else {

@@ -103,7 +103,7 @@ func (l *Lot) wake(events []unix.EpollEvent) {
 	defer l.mu.Unlock()
 	for _, e := range events {
 		if c := l.conns[uint64(uint32(e.Fd))|uint64(uint32(e.Pad))<<32]; c != nil {
-			c.wake()
+			c.arrived()
 		}
 	}
 }

@@ -86,6 +86,8 @@ type visitor struct {
 	c   *Conn
 	ran int // ADDs
 
+	paced int // SLOWs that were asked
+
 	reads int64 // at the last HEARD
 }
 
@@ -136,6 +138,7 @@ func (h *house) table() *Table[*visitor] {
 		{Name: "LATER", Args: "[NOW|PANIC]", Done: "at last", Needs: Anytime, Async: true, Run: (*visitor).owe},
 		{Name: "HEARD", Needs: Anytime, Run: (*visitor).heard},
 		{Name: "WAIT", Done: "waited", Needs: Anytime, Run: (*visitor).wait},
+		{Name: "SLOW", Args: "TIME", Done: "at last", Pace: (*visitor).pace},
 		{Name: "GORGE", Done: "so long", Needs: Anytime, Final: true, Run: (*visitor).gorge},
 		{Name: "EXIT", Aliases: []string{"QUIT"}, Done: "so long", Needs: Anytime, Final: true, Run: fails(nil)},
 	}
@@ -240,6 +243,13 @@ func (v *visitor) owe(_ context.Context, c *Call) error {
 	}
 	v.later <- func(err error) { answer(err); v.c.Flush() }
 	return nil
+}
+
+// pace has a command wait for the time that it says.
+func (v *visitor) pace(c *Call) time.Duration {
+	v.paced++
+	wait, _ := time.ParseDuration(c.Arg(0))
+	return wait
 }
 
 // gorge has the client fall behind what is sent to it while its EXIT runs.

@@ -37,7 +37,7 @@ func (c *Conn) park() bool {
 	at := c.due()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stirred || c.ending != nil || c.cause != nil {
+	if c.stirred && c.held == "" || c.ending != nil || c.cause != nil {
 		return false
 	}
 	c.parked, c.cancel = true, nil
@@ -52,7 +52,42 @@ func (c *Conn) park() bool {
 	return true
 }
 
-// wake says that something has happened.
+// hold keeps a line that is to wait. Nothing is read before it has been run.
+func (c *Conn) hold(text string, wait time.Duration) error {
+	c.held, c.until = text, time.Now().Add(wait)
+	c.out.push()
+	return errNothing
+}
+
+// nextLine returns the line that is held, once it has waited, or else the next
+// one, as readLine does.
+func (c *Conn) nextLine() (text string, waited bool, err error) {
+	switch {
+	case c.held == "":
+		text, err = c.readLine()
+		return text, false, err
+	case c.broken() != nil:
+		return "", false, errClosed
+	case time.Now().Before(c.until):
+		return "", false, errNothing
+	}
+	text, c.held = c.held, ""
+	return text, true, nil
+}
+
+// arrived says that there is something to read, or will be once a line that is
+// held has had its time.
+func (c *Conn) arrived() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parked && c.held != "" {
+		c.stirred = true
+		return
+	}
+	c.rouse()
+}
+
+// wake says that something else has happened.
 func (c *Conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

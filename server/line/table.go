@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // State says when a command is served.
@@ -46,6 +47,10 @@ type Command[S any] struct {
 	// of them may be under way on one connection, and their answers must be
 	// given in their order; every other row waits for them.
 	Async bool
+	// Pace, which may be nil, is asked once how long the command has to wait
+	// until Run. What follows on the connection waits with it, and nothing is
+	// read. It runs on the connection's goroutine; none is there meanwhile.
+	Pace func(s S, c *Call) time.Duration
 	// Refused, which may be nil, is told of every refusal of this row, by Run or
 	// before it came to that. It runs on the connection's goroutine.
 	Refused func(s S)
