@@ -121,9 +121,6 @@ func number(v float64) string {
 	}
 }
 
-// millis writes a duration in milliseconds.
-func millis(d time.Duration) string { return number(d.Seconds()*1e3) + " ms" }
-
 // printTable writes rows, the first of which is the head, as a Markdown table
 // whose columns stand under each other.
 func printTable(w io.Writer, rows [][]string) {

@@ -67,13 +67,14 @@ func serveRaw(addr, certFile, keyFile string) error {
 			defer nc.Close()
 			under := &collector{nc, bufio.NewReaderSize(nc, pieceSize), bufio.NewWriterSize(nc, pieceSize)}
 			tc := tls.Server(under, &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true})
-			if err := rawSession(tc, under.w); err != nil && !errors.Is(err, io.EOF) {
+			if err := rawSession(tc, under.w); !errors.Is(err, io.EOF) {
 				fmt.Fprintln(os.Stderr, err)
 			}
 		}()
 	}
 }
 
+// rawSession serves a connection until its end, which is an error too.
 func rawSession(tc *tls.Conn, under *bufio.Writer) error {
 	lines, piece := bufio.NewReaderSize(tc, 4<<10), make([]byte, pieceSize)
 	var announced int64
