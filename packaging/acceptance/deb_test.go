@@ -24,6 +24,7 @@ func TestDeb(t *testing.T) {
 		{"activate", c.activate},
 		{"ready", c.ready},
 		{"sockets", c.sockets},
+		{"acme", c.acme},
 		{"reload", c.reload},
 		{"reload refused", c.reloadRefused},
 		{"watchdog", c.watchdog},
@@ -97,7 +98,7 @@ func (c *container) install(t *testing.T, repo *repository) {
 	c.prints(t, "posko posko 700 /var/lib/posko\nroot posko 640 "+configFile+"\nposko posko 600 /run/posko/admin.sock",
 		"stat", "--format=%U %G %a %n", "/var/lib/posko", configFile, "/run/posko/admin.sock")
 	c.prints(t, "", "systemctl", "--failed", "--no-legend")
-	c.prints(t, "", "systemd-analyze", append([]string{"verify", "--man=no", "poskod-metrics.socket"}, units...)...)
+	c.prints(t, "", "systemd-analyze", append([]string{"verify", "--man=no", "poskod-metrics.socket", acmeService, acmeHTTP, acmeALPN}, units...)...)
 }
 
 const keyring = "/usr/share/keyrings/posko-archive-keyring.gpg"
@@ -124,6 +125,7 @@ func (c *container) serve(t *testing.T) {
 		"[OK] login berhasil", "[OK] PONG halo", "[OK] Sampai jumpa")
 	c.says(t, filesPort, []string{"USER " + account, "PASS " + password, "PUT catatan.txt", "halo", ".", "RETR catatan.txt", "EXIT"},
 		"[OK] Masukkan password", "[OK] login berhasil", `[OK] Kirim isi berkas, akhiri dengan baris "."`, "[OK] Berkas tersimpan",
+		"[INFO] Sisa kuota: 5368709115 byte, 99999 berkas",
 		"[OK] 5 byte", "halo", "[OK] Sampai jumpa")
 	logins := c.run(t, "journalctl", "--no-pager", "--unit=poskod.service", "POSKO_ACCOUNT="+account, "POSKO_PROTOCOL=files")
 	if !strings.Contains(logins, "login") {
@@ -342,7 +344,7 @@ func (c *container) purge(t *testing.T) {
 	if len(left) > 0 {
 		t.Errorf("left after purge: %q", left)
 	}
-	c.run(t, "getent", "passwd", "posko")
+	c.run(t, "getent", "passwd", "posko", "posko-acme")
 }
 
 // ofTheSystem tells files that come and go without the package, and those

@@ -40,10 +40,13 @@ func TestLintian(t *testing.T) {
 	}
 }
 
-// TestExposure holds the shipped unit at 0.2, which --threshold wants in tenths.
+// TestExposure holds the shipped units at what they claim, which --threshold
+// wants in tenths.
 func TestExposure(t *testing.T) {
-	out := mustCommand(t, "systemd-analyze", "security", "--no-pager", "--offline=yes", "--threshold=2", "../../systemd/poskod.service")
-	t.Log(exposure.FindString(out))
+	for unit, most := range map[string]string{"poskod.service": "2", acmeService: "11"} {
+		out := mustCommand(t, "systemd-analyze", "security", "--no-pager", "--offline=yes", "--threshold="+most, "../../systemd/"+unit)
+		t.Log(exposure.FindString(out))
+	}
 }
 
 var exposure = regexp.MustCompile(`Overall exposure level.*`)
