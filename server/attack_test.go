@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,43 @@ const (
 	noName = "Nama tidak sah"
 	denied = "Tidak diizinkan"
 )
+
+// A ground is where an account has files: its own tree or a group's folder.
+type ground struct {
+	*house
+	dir  string // virtual
+	disk string // on the disk
+}
+
+// everywhere runs a test on both grounds, each in a house of its own.
+func everywhere(t *testing.T, test func(t *testing.T, h *ground)) {
+	t.Parallel()
+	for name, dir := range map[string]string{"own": "/", "group": "/grup/dapur"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, testConfig())
+			h.user("ani", "rahasia1")
+			h.user("budi", "rahasia2")
+			g := &ground{h, dir, h.on("ani", "")}
+			if name == "group" {
+				h.group("dapur", "kunci", "budi", "ani")
+				g.disk = h.onGroup("dapur", "")
+			}
+			test(t, g)
+		})
+	}
+}
+
+// enter logs ani in, and goes there.
+func (g *ground) enter(d *net.Dialer) *peer {
+	g.tb.Helper()
+	p := g.loginBy(d, ProtocolFiles, "ani", "rahasia1")
+	p.ask("CD "+g.dir, g.dir)
+	return p
+}
+
+// at is where one of the tree's directories is on the disk.
+func (g *ground) at(place string) string { return filepath.Join(g.disk, place) }
 
 // Whatever a name says, it leads nowhere but into the account's own tree.
 func TestTraversal(t *testing.T) {
@@ -64,6 +102,46 @@ func TestTraversal(t *testing.T) {
 	}
 }
 
+// From a group's folder a name leads nowhere but into it and into the account's
+// own tree: not into other folders, whatever is said of them.
+func TestTraversalFromFolder(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, testConfig())
+	h.user("ani", "rahasia1")
+	h.user("budi", "rahasia2")
+	h.group("dapur", "kunci", "budi", "ani")
+	h.group("kebun", "kunci", "budi")
+	budi := h.login(ProtocolFiles, "budi", "rahasia2")
+	budi.put("/grup/kebun/surat", "milik kebun")
+	budi.put("/surat", "milik budi")
+	budi.put("/grup/dapur/surat", "milik dapur")
+	p := h.login(ProtocolFiles, "ani", "rahasia1")
+	p.ask("CD /grup/dapur", "/grup/dapur")
+	kebun := filepath.Base(h.onGroup("kebun", ""))
+	for _, name := range []string{
+		"../kebun/surat", "/grup/kebun/surat", "/grup/KEBUN/surat", "/grup/dapur/../kebun/surat", "/grup//kebun//surat",
+		"../../../posko.db", "../../" + kebun + "/data/surat", "../" + kebun + "/surat", "/grup/" + kebun + "/surat",
+		"../tmp", "/grup/dapur/../tmp", "/grup/../../../posko.db", h.onGroup("kebun", "data/surat"), h.onGroup("dapur", "data/surat"),
+		"/grup/dapur /surat", "/grup/dapur\u00a0/surat", "/grup/dap%75r/surat", `/grup\kebun\surat`, "/GRUP/dapur/surat",
+	} {
+		for _, verb := range []string{"RETR", "DEL", "CD", "LIST", "SIZE", "MDTM", "RMD", "RNFR", "UNDEL"} {
+			if a, err := p.Do(verb + " " + name); err == nil {
+				t.Errorf("%s %s: %q %q", verb, name, a.Text, a.Rows)
+			}
+		}
+		p.ask("RNFR surat", "Silakan kirim RNTO")
+		if _, err := p.Do("RNTO " + name); err == nil {
+			t.Errorf("RNTO %s", name)
+		}
+	}
+	if got := p.get("/grup/DaPuR/../dapur/surat"); got != "milik dapur" {
+		t.Errorf("got %q", got)
+	}
+	if got := budi.get("/grup/kebun/surat"); got != "milik kebun" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // What is reserved for groups can be neither made nor gone into.
 func TestReservedName(t *testing.T) {
 	t.Parallel()
@@ -90,15 +168,14 @@ func TestReservedName(t *testing.T) {
 
 // Links, FIFOs, sockets, devices and files with a second name look like
 // nothing, and block nobody.
-func TestPlanted(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	p := h.login(ProtocolFiles, "ani", "rahasia1")
+func TestPlanted(t *testing.T) { everywhere(t, testPlanted) }
+
+func testPlanted(t *testing.T, h *ground) {
+	p := h.enter(&net.Dialer{})
 	p.put("a", "isi")
 	p.ask("MKD d", "Direktori dibuat")
 	p.put("d/a", "isi d")
-	data := h.on("ani", "data")
+	data := h.at("data")
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("RAHASIA"), 0o600); err != nil {
 		t.Fatal(err)
@@ -136,7 +213,7 @@ func TestPlanted(t *testing.T) {
 		p.ask("RNFR a", "Silakan kirim RNTO")
 		p.refused("RNTO "+name, "Sudah ada")
 		for _, put := range []struct{ name, say string }{{name, "Sudah ada"}, {name + "/baru", noFile}} {
-			q := h.login(ProtocolFiles, "ani", "rahasia1")
+			q := h.enter(&net.Dialer{})
 			q.refused("PUT "+put.name, put.say)
 			q.leave()
 		}
@@ -151,19 +228,18 @@ func TestPlanted(t *testing.T) {
 	if b, err := os.ReadFile(secret); string(b) != "RAHASIA" {
 		t.Errorf("the secret is %q, %v", b, err)
 	}
-	empty(t, h.on("ani", "tmp"))
+	empty(t, h.at("tmp"))
 }
 
 // While a directory is swapped with a link out of the tree by one hand, and
 // renamed by another session, nothing outside is read, written or listed.
-func TestSwap(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	p := h.login(ProtocolFiles, "ani", "rahasia1")
+func TestSwap(t *testing.T) { everywhere(t, testSwap) }
+
+func testSwap(t *testing.T, h *ground) {
+	p := h.enter(&net.Dialer{})
 	p.ask("MKD d", "Direktori dibuat")
 	p.put("d/a", "isi")
-	data, outside := h.on("ani", "data"), t.TempDir()
+	data, outside := h.at("data"), t.TempDir()
 	for _, name := range []string{"a", "luar"} {
 		if err := os.WriteFile(filepath.Join(outside, name), []byte("RAHASIA"), 0o600); err != nil {
 			t.Fatal(err)
@@ -187,7 +263,7 @@ func TestSwap(t *testing.T) {
 			}
 		}
 	})
-	second := h.login(ProtocolFiles, "ani", "rahasia1")
+	second := h.enter(&net.Dialer{})
 	hands.Go(func() {
 		for {
 			select {
@@ -202,7 +278,7 @@ func TestSwap(t *testing.T) {
 		}
 	})
 	found := 0
-	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Second); time.Now().Before(end) || found == 0 && time.Now().Before(end.Add(patience)); {
 		a, err := p.Do("RETR d/a")
 		if err == nil {
 			found++
@@ -230,11 +306,10 @@ func TestSwap(t *testing.T) {
 
 // Wherever an upload breaks off, nothing of it is visible and nothing is left;
 // what was there before is as it was.
-func TestUploadBroken(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	h.login(ProtocolFiles, "ani", "rahasia1").put("lama", "isi lama")
+func TestUploadBroken(t *testing.T) { everywhere(t, testUploadBroken) }
+
+func testUploadBroken(t *testing.T, h *ground) {
+	h.enter(&net.Dialer{}).put("lama", "isi lama")
 	for _, how := range []struct {
 		name string
 		end  func(p *peer)
@@ -245,14 +320,14 @@ func TestUploadBroken(t *testing.T) {
 	} {
 		for _, name := range []string{"lama", "baru"} {
 			for _, sent := range []int{0, 1, 999} {
-				p := h.login(ProtocolFiles, "ani", "rahasia1")
+				p := h.enter(&net.Dialer{})
 				p.ask("ALLO 1000", "1000")
 				p.ask("PUT "+name, "Silakan kirim")
 				io.WriteString(p, noise(sent))
 				how.end(p)
 			}
 			for _, sent := range []string{"", "satu", "satu\n", "satu\n..", "satu\n.", "satu\n\n. \n"} {
-				p := h.login(ProtocolFiles, "ani", "rahasia1")
+				p := h.enter(&net.Dialer{})
 				p.ask("PUT "+name, `Kirim isi berkas, akhiri dengan baris "."`)
 				io.WriteString(p, sent)
 				how.end(p)
@@ -260,8 +335,8 @@ func TestUploadBroken(t *testing.T) {
 		}
 	}
 	eventually(t, "all have gone", func() bool { return h.clients() == 1 })
-	empty(t, h.on("ani", "tmp"))
-	p := h.login(ProtocolFiles, "ani", "rahasia1")
+	empty(t, h.at("tmp"))
+	p := h.enter(&net.Dialer{})
 	p.ask("LIST", "1 baris")
 	if got := p.get("lama"); got != "isi lama" {
 		t.Errorf("got %q", got)
@@ -269,14 +344,14 @@ func TestUploadBroken(t *testing.T) {
 	// With all of its content there, whoever breaks off before the answer
 	// may find the file, whole, or not.
 	for range 10 {
-		p := h.login(ProtocolFiles, "ani", "rahasia1")
+		p := h.enter(&net.Dialer{})
 		p.ask("ALLO 100000", "100000")
 		p.ask("PUT baru", "Silakan kirim")
 		io.WriteString(p, noise(100_000))
 		p.cut()
 	}
 	eventually(t, "all have gone", func() bool { return h.clients() == 2 })
-	empty(t, h.on("ani", "tmp"))
+	empty(t, h.at("tmp"))
 	if _, err := p.Do("SIZE baru"); err == nil && p.get("baru") != noise(100_000) {
 		t.Error("a file is there in part")
 	}
@@ -284,11 +359,10 @@ func TestUploadBroken(t *testing.T) {
 
 // A refused upload whose content is on the way already ends the connection. Its
 // content never runs, and the client still learns why.
-func TestUploadRefused(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	p := h.login(ProtocolFiles, "ani", "rahasia1")
+func TestUploadRefused(t *testing.T) { everywhere(t, testUploadRefused) }
+
+func testUploadRefused(t *testing.T, h *ground) {
+	p := h.enter(&net.Dialer{})
 	p.put("simpan", "isi")
 	p.ask("MKD d", "Direktori dibuat")
 	content := strings.Repeat("DEL simpan\nMKD jebakan\n.\nNOOP\n", 1<<20/30)
@@ -304,10 +378,10 @@ func TestUploadRefused(t *testing.T) {
 		{sized + "PUT " + strings.Repeat("x", 9000) + "\n", []string{"[OK] " + strconv.Itoa(len(content)), "[ERR] Baris terlalu panjang"}},
 		{"ALLO banyak\nPUT x\n", []string{"[ERR] Format perintah tidak sesuai", "[ERR] ALLO sebelumnya ditolak"}},
 		{"ALLO 9223372036854775808\nPUT x\n", []string{"[ERR] Format perintah tidak sesuai", "[ERR] ALLO sebelumnya ditolak"}},
-		{"PUT grup/x\n", []string{"[ERR] " + denied}},
+		{"PUT /grup/x\n", []string{"[ERR] " + denied}},
 		{"PUT " + strings.Repeat("x", 256) + "\n", []string{"[ERR] " + noName}},
 	} {
-		q := h.login(ProtocolFiles, "ani", "rahasia1")
+		q := h.enter(&net.Dialer{})
 		sent := make(chan error, 1)
 		go func() {
 			_, err := io.WriteString(q, try.before+content)
@@ -323,16 +397,15 @@ func TestUploadRefused(t *testing.T) {
 	}
 	p.ask("SIZE simpan", "3")
 	p.ask("LIST", "2 baris")
-	empty(t, h.on("ani", "tmp"))
+	empty(t, h.at("tmp"))
 }
 
 // Of uploads of one name at the same time each is whole, and the last to be
 // done stays.
-func TestUploadTogether(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	one, two := h.login(ProtocolFiles, "ani", "rahasia1"), h.login(ProtocolFiles, "ani", "rahasia1")
+func TestUploadTogether(t *testing.T) { everywhere(t, testUploadTogether) }
+
+func testUploadTogether(t *testing.T, h *ground) {
+	one, two := h.enter(&net.Dialer{}), h.enter(&net.Dialer{})
 	first, second := strings.Repeat("1", 300_000), strings.Repeat("2", 200_000)
 	one.ask("ALLO 300000", "300000")
 	two.ask("ALLO 200000", "200000")
@@ -350,15 +423,14 @@ func TestUploadTogether(t *testing.T) {
 		t.Error("the first is not whole")
 	}
 	two.ask("LIST", "1 baris")
-	empty(t, h.on("ani", "tmp"))
+	empty(t, h.at("tmp"))
 }
 
 // What a reader has begun to fetch stays as it was, whatever becomes of the name.
-func TestReadWhileChanging(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	p := h.login(ProtocolFiles, "ani", "rahasia1")
+func TestReadWhileChanging(t *testing.T) { everywhere(t, testReadWhileChanging) }
+
+func testReadWhileChanging(t *testing.T, h *ground) {
+	p := h.enter(&net.Dialer{})
 	old := noise(8 << 20) // more than sockets hold
 	for _, change := range []func(){
 		func() { p.put("a", "baru") },
@@ -369,7 +441,7 @@ func TestReadWhileChanging(t *testing.T) {
 		},
 	} {
 		p.put("a", old)
-		reader := h.loginBy(narrow, ProtocolFiles, "ani", "rahasia1")
+		reader := h.enter(narrow)
 		a, err := reader.Do("RETR a")
 		if err != nil {
 			t.Fatal(err)
@@ -384,15 +456,14 @@ func TestReadWhileChanging(t *testing.T) {
 
 // A listing that meets changes is whole: rows as announced, sorted, none twice,
 // and none of what was there all the time missing.
-func TestListWhileChanging(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	p := h.login(ProtocolFiles, "ani", "rahasia1")
+func TestListWhileChanging(t *testing.T) { everywhere(t, testListWhileChanging) }
+
+func testListWhileChanging(t *testing.T, h *ground) {
+	p := h.enter(&net.Dialer{})
 	for i := range 20 {
 		p.put(fmt.Sprintf("tetap%02d", i), "isi")
 	}
-	changer := h.login(ProtocolFiles, "ani", "rahasia1")
+	changer := h.enter(&net.Dialer{})
 	stop := make(chan struct{})
 	changed := make(chan error, 1)
 	go func() {
@@ -436,11 +507,10 @@ func TestListWhileChanging(t *testing.T) {
 }
 
 // A name has up to 255 bytes, of whatever letters, and each is its own.
-func TestLongNames(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, testConfig())
-	h.user("ani", "rahasia1")
-	p := h.login(ProtocolFiles, "ani", "rahasia1")
+func TestLongNames(t *testing.T) { everywhere(t, testLongNames) }
+
+func testLongNames(t *testing.T, h *ground) {
+	p := h.enter(&net.Dialer{})
 	names := []string{
 		strings.Repeat("x", 255), strings.Repeat("é", 127) + "x", strings.Repeat("界", 85),
 		"A", "a", "e\u0301", "\u00e9", " ", " a", "a ", "-rf", "*", "...", "a\tb", `a"b\c`, "$(reboot)", "CON", ".tersembunyi",
@@ -466,7 +536,7 @@ func TestLongNames(t *testing.T) {
 		p.ask("DEL "+name, "Berkas dihapus")
 	}
 	p.ask("LIST", "0 baris")
-	if b, err := os.ReadDir(h.on("ani", "data")); len(b) > 0 {
+	if b, err := os.ReadDir(h.at("data")); len(b) > 0 {
 		t.Errorf("left: %v, %v", b, err)
 	}
 }

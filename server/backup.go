@@ -30,11 +30,12 @@ const (
 )
 
 // backupTrees are what of the state directory is kept, beside the database.
-// Under files, uploads that were under way are left out.
-var backupTrees = []string{"files", "tls"}
+// Of the trees of accounts and groups, uploads that were under way are left out.
+var backupTrees = []string{"files", "groups", "tls"}
 
-// unfinished is where the files of uploads under way lie, as in files/7/tmp.
-const unfinished = "files/*/tmp"
+// unfinished is where the files of uploads under way lie, as in files/7/tmp and
+// groups/3/tmp.
+const unfinished = "*/*/tmp"
 
 // Backup writes a backup of the state directory dir to w, while a daemon may be
 // using it. copyDB copies the directory's database to a new file. The database

@@ -34,10 +34,15 @@ func TestBackup(t *testing.T) {
 	files := h.login(ProtocolFiles, "ani", "rahasia1")
 	files.ask("MKD kosong", "Direktori dibuat")
 	files.put("satu", "isi satu")
+	files.put("/grup/dapur/tiga", "isi tiga")
 	// An upload under way is no part of it.
 	files.ask("ALLO 10", "10")
 	files.ask("PUT dua", "Silakan kirim")
 	files.Write([]byte("lima5"))
+	folder := h.login(ProtocolFiles, "budi", "rahasia2")
+	folder.ask("ALLO 10", "10")
+	folder.ask("PUT /grup/dapur/empat", "Silakan kirim")
+	folder.Write([]byte("lima5"))
 
 	saved := h.backUp()
 	ani.ask("SENDGROUP dapur nanti", "Pesan terkirim")
@@ -49,7 +54,7 @@ func TestBackup(t *testing.T) {
 	if _, err := Unpack(t.Context(), bytes.NewReader(saved), dir); err != nil {
 		t.Fatal(err)
 	}
-	if tmp, _ := filepath.Glob(filepath.Join(dir, "files/*/tmp/*")); len(tmp) > 0 {
+	if tmp, _ := filepath.Glob(filepath.Join(dir, "*/*/tmp/*")); len(tmp) > 0 {
 		t.Errorf("unfinished uploads: %q", tmp)
 	}
 	again := openHouse(t, testConfig(), dir)
@@ -62,12 +67,15 @@ func TestBackup(t *testing.T) {
 		t.Errorf("CHECK: %q", a.Rows)
 	}
 	files = again.login(ProtocolFiles, "ani", "rahasia1")
-	a := files.ask("LIST", "2 baris")
-	if !strings.HasPrefix(a.Rows[0], "d 0 ") || !strings.HasSuffix(a.Rows[1], " satu") {
+	a := files.ask("LIST", "3 baris")
+	if !strings.HasSuffix(a.Rows[0], " grup") || !strings.HasPrefix(a.Rows[1], "d 0 ") || !strings.HasSuffix(a.Rows[2], " satu") {
 		t.Errorf("LIST: %q", a.Rows)
 	}
 	if got := files.get("satu"); got != "isi satu" {
 		t.Errorf("RETR: %q", got)
+	}
+	if got := again.login(ProtocolFiles, "budi", "rahasia2").get("/grup/dapur/tiga"); got != "isi tiga" {
+		t.Errorf("RETR from the folder: %q", got)
 	}
 }
 

@@ -124,6 +124,7 @@ type Files struct {
 	FreeReserve Size     `toml:"free_reserve"`
 	Rate        Size     `toml:"rate"` // bytes per second, of one account
 	Quota       Size     `toml:"quota"`
+	GroupQuota  Size     `toml:"group_quota"`
 	QuotaFiles  int      `toml:"quota_files"`
 	Trash       Duration `toml:"trash"`   // 0 = none is kept
 	Partial     Duration `toml:"partial"` // likewise
@@ -181,6 +182,7 @@ func Defaults() Config {
 			IdleTimeout: Duration(15 * time.Minute),
 			FreeReserve: 1 << 30,
 			Quota:       5 << 30,
+			GroupQuota:  5 << 30,
 			QuotaFiles:  100_000,
 			Trash:       Duration(week),
 			Partial:     Duration(2 * day),

@@ -70,6 +70,7 @@ func (c *Config) complaints() []complaint {
 	atLeast(&v, "files.idle_timeout", c.Files.IdleTimeout, 0)
 	atLeast(&v, "files.free_reserve", c.Files.FreeReserve, 0)
 	atLeast(&v, "files.quota", c.Files.Quota, 0)
+	atLeast(&v, "files.group_quota", c.Files.GroupQuota, 0)
 	atLeast(&v, "files.quota_files", c.Files.QuotaFiles, 0)
 	atLeast(&v, "files.trash", c.Files.Trash, 0)
 	atLeast(&v, "files.partial", c.Files.Partial, 0)

@@ -405,6 +405,16 @@ func (h *house) on(name, place string) string {
 	return filepath.Join(h.dir, "files", strconv.FormatInt(h.find(name).ID, 10), place)
 }
 
+// onGroup is where the tree of a group is on the disk.
+func (h *house) onGroup(name, place string) string {
+	h.tb.Helper()
+	g, err := h.hub.Group(name)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return filepath.Join(h.dir, "groups", strconv.FormatInt(g.ID, 10), place)
+}
+
 // empty demands that a directory be there with nothing in it.
 func empty(tb testing.TB, dir string) {
 	tb.Helper()

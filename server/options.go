@@ -51,6 +51,13 @@ func (c Config) sandbox() sandbox.Options {
 	}
 }
 
+// shared is sandbox for the folders of groups.
+func (c Config) shared() sandbox.Options {
+	opt := c.sandbox()
+	opt.Quota.Bytes = int64(c.Files.GroupQuota)
+	return opt
+}
+
 // outbox is the bound that line knows: it has no word for none.
 func outbox(n Size) int {
 	if n == 0 {

@@ -80,7 +80,8 @@ type Server struct {
 	log      *slog.Logger
 	accounts *account.Directory
 	hub      *hub.Hub
-	disk     *sandbox.Disk
+	disk     *sandbox.Disk // of the accounts
+	groups   *sandbox.Disk
 	xferlog  *files.Xferlog
 	dialects map[string]dialect
 	tls      map[string]*tls.Config
@@ -152,6 +153,9 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	if s.disk, err = sandbox.Open(filepath.Join(opt.Dir, "files"), opt.Files, cfg.sandbox()); err != nil {
 		return err
 	}
+	if s.groups, err = sandbox.Open(filepath.Join(opt.Dir, "groups"), nil, cfg.shared()); err != nil {
+		return err
+	}
 	if err := s.reconcile(ctx, opt.Dir); err != nil {
 		return err
 	}
@@ -171,7 +175,7 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 			Accounts: s.accounts, Hub: s.hub, Observe: c.observe, OnLogin: c.login, Certificate: shown,
 		}),
 		ProtocolFiles: files.New(files.Options{
-			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Observe: f.observe, OnLogin: f.login, Certificate: shown, Xferlog: s.xferlog,
+			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Groups: s.groups, Observe: f.observe, OnLogin: f.login, Certificate: shown, Xferlog: s.xferlog,
 		}),
 		ProtocolAdmin: admin.New(admin.Options{
 			Accounts: s.accounts, Hub: s.hub, Disk: s.disk, Status: s.Status, Authority: opt.Authority,
@@ -201,7 +205,7 @@ func (s *Server) tend() {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for began := time.Now(); ; {
-		err := s.disk.Tend(s.ctx)
+		err := errors.Join(s.disk.Tend(s.ctx), s.groups.Tend(s.ctx))
 		switch {
 		case s.ctx.Err() != nil:
 			return
@@ -273,6 +277,7 @@ func (s *Server) Reload(cfg Config) (restart []string, err error) {
 	s.xferlog.Use(transfers)
 	s.hub.Configure(cfg.hub())
 	s.disk.SetOptions(cfg.sandbox())
+	s.groups.SetOptions(cfg.shared())
 	s.configure(cfg)
 	return restart, nil
 }
@@ -498,8 +503,11 @@ func (s *Server) close() {
 	if s.hub != nil {
 		s.hub.Close()
 	}
-	if s.disk != nil {
-		if err := s.disk.Close(); err != nil {
+	for _, disk := range []*sandbox.Disk{s.disk, s.groups} {
+		if disk == nil {
+			continue
+		}
+		if err := disk.Close(); err != nil {
 			s.log.Error("files not closed", "err", err)
 		}
 	}

@@ -202,6 +202,9 @@ func (h *house) verify(ledgers []*ledger) {
 	defer files.Close()
 	present := map[string][]byte{}
 	for _, row := range must(files.Do("LIST"))(h.t).Rows {
+		if strings.HasPrefix(row, "d ") { // where the group's folder is
+			continue
+		}
 		name := row[strings.LastIndexByte(row, ' ')+1:]
 		var data bytes.Buffer
 		a := must(files.Do("GET " + name))(h.t)

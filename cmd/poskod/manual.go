@@ -71,7 +71,7 @@ $XDG_STATE_HOME/posko, or ~/.local/state/posko. In it:
 
 posko.db: accounts, groups and messages, an SQLite database.
 
-files/: the accounts' files.
+files/: the accounts' files. groups/: the files of groups.
 
 tls/own/ca.pem: the certificate of the server's own authority. Clients need
 it, and may have it.

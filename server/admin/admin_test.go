@@ -235,7 +235,7 @@ func TestUserDelFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := r.disk.Account(t.Context(), a.ID)
+	box, err := r.disk.Account(t.Context(), a.ID, sandbox.Groups{})
 	if err != nil {
 		t.Fatal(err)
 	}

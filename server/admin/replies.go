@@ -106,5 +106,7 @@ var actVerbs = map[hub.Action]string{
 	hub.Unmute:      "let talk again",
 	hub.SetPassword: "changed the password",
 	hub.SetTopic:    "set the topic",
+	hub.CloseFolder: "let members only read in the folder",
+	hub.OpenFolder:  "let members change the folder",
 	hub.Drop:        "dropped the group",
 }

@@ -201,6 +201,11 @@ func newTable() *line.Table[*session] {
 			Run:     (*session).dropGroup,
 		},
 		{
+			Name: "READONLY", Args: "GROUP ON|OFF", Help: "let plain members only read in the group's folder, or change it too",
+			Done: okReadOnly, Refuses: refuses(ofManaged, kept),
+			Run: (*session).readOnly,
+		},
+		{
 			Name: "CHECK", Help: "show what has arrived since you last read",
 			Says: "N rows of history",
 			Run:  (*session).check,

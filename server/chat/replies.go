@@ -29,6 +29,8 @@ const (
 	okGroupPass = line.Reply("Password grup diganti")
 	okDropped   = line.Reply("Grup dibubarkan")
 	okTopic     = line.Reply("Topik diganti")
+	okReadOnly  = line.Reply("Anggota kini hanya dapat membaca folder grup")
+	okWritable  = line.Reply("Anggota kini dapat mengubah folder grup")
 	okFarewell  = line.Reply("Sampai jumpa")
 	pong        = "PONG"
 )
@@ -96,6 +98,11 @@ const (
 	infoJoined = " bergabung dalam grup "
 	infoLeft   = " keluar dari grup "
 	infoTopic  = "Topik grup "
+
+	infoStored   = "%s menyimpan %s di folder grup %s"
+	infoRemoved  = "%s menghapus %s dari folder grup %s"
+	infoRestored = "%s mengembalikan %s ke folder grup %s"
+	infoRenamed  = "%s mengganti nama %s menjadi %s di folder grup %s"
 )
 
 // What an [INFO] says of what was done in a group: by whom, to whom, in which
@@ -110,6 +117,8 @@ var infoActs = map[hub.Action]string{
 	hub.Demote:      "%[1]s menjadikan %[2]s anggota biasa grup %[3]s",
 	hub.SetPassword: "%[1]s mengganti password grup %[3]s",
 	hub.SetTopic:    "%[1]s mengganti topik grup %[3]s: %[4]s",
+	hub.CloseFolder: "%[1]s menutup folder grup %[3]s bagi perubahan oleh anggota",
+	hub.OpenFolder:  "%[1]s membuka folder grup %[3]s bagi perubahan oleh anggota",
 	hub.Drop:        "%[1]s membubarkan grup %[3]s",
 }
 

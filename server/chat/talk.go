@@ -58,6 +58,14 @@ func (s *session) join(ctx context.Context, c *line.Call) error {
 	return nil
 }
 
+func (s *session) readOnly(_ context.Context, c *line.Call) error {
+	on := c.Arg(1) == "ON"
+	if !on {
+		c.Say(okWritable)
+	}
+	return s.presence.SetReadOnly(c.Arg(0), on)
+}
+
 func (s *session) leave(_ context.Context, c *line.Call) error {
 	return s.Hub.Leave(c.Arg(0), s.who(), s.presence)
 }

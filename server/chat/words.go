@@ -3,6 +3,7 @@ package chat
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"posko/server/hub"
 )
@@ -32,6 +33,14 @@ func wordEvent(e *hub.Event, stamp string) []byte {
 		text = tagInfo + wordAct(e)
 	case hub.ShowTopic:
 		text = tagInfo + infoTopic + e.Group + ": " + e.Text
+	case hub.FileStored:
+		text = tagInfo + fmt.Sprintf(infoStored, e.From.Name, quote(e.File), e.Group)
+	case hub.FileRemoved:
+		text = tagInfo + fmt.Sprintf(infoRemoved, e.From.Name, quote(e.File), e.Group)
+	case hub.FileRestored:
+		text = tagInfo + fmt.Sprintf(infoRestored, e.From.Name, quote(e.File), e.Group)
+	case hub.FileRenamed:
+		text = tagInfo + fmt.Sprintf(infoRenamed, e.From.Name, quote(e.File), quote(e.NewFile), e.Group)
 	default:
 		return nil
 	}
@@ -49,6 +58,19 @@ func wordAct(e *hub.Event) string {
 		format = infoNoTopic
 	}
 	return fmt.Sprintf(format, by, e.To, e.Group, e.Text)
+}
+
+// mostQuoted is how many bytes of a file's name an event shows, so that two of
+// them, escaped, fit into a line.
+const mostQuoted = 1000
+
+// quote writes a file's name so that it can't be taken for anything else: in
+// quotes, with those that it holds escaped, and what can't be seen as well.
+func quote(name string) string {
+	if len(name) > mostQuoted {
+		name = strings.ToValidUTF8(name[:mostQuoted], "") + "…"
+	}
+	return strconv.Quote(name)
 }
 
 // timeLayout is RFC 3339 with milliseconds; times are UTC.

@@ -179,7 +179,7 @@ func newTable() *line.Table[*session] {
 		line.Command[*session]{
 			Name: "UNDEL", Args: "NAME...", Help: "bring back from the trash what has that id there, or the last that had that name",
 			Done: okRestored, Refuses: slices.Concat(anyEntry, taken, quota, change),
-			Run: (*session).undelete,
+			Run: recorded(undeletion, (*session).undelete),
 		},
 		line.Command[*session]{
 			Name: "NOOP", Help: "do nothing",

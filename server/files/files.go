@@ -26,6 +26,7 @@ type Options struct {
 	Accounts *account.Directory
 	Hub      *hub.Hub
 	Disk     *sandbox.Disk // the accounts' trees, by the accounts' ids
+	Groups   *sandbox.Disk // the groups' trees, by the groups' ids
 	// Observe is told of commands, see [line.Dialect]. It may be nil.
 	Observe func(verb string, took time.Duration)
 	// Certificate is what the client of a connection has shown. It may be nil,

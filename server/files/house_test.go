@@ -101,6 +101,11 @@ func newHouse(t testing.TB, r rules) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Disk.Close() })
+	h.Groups, err = sandbox.Open(filepath.Join(dir, "groups"), nil, sandbox.Options{Reserve: r.reserve})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Groups.Close() })
 	h.listener, err = net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

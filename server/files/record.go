@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"posko/server/hub"
 	"posko/server/line"
 	"posko/server/sandbox"
 )
@@ -15,6 +16,8 @@ const (
 	download = "download"
 	deletion = "delete"
 	renaming = "rename"
+
+	undeletion = "undelete"
 )
 
 // How it ended, for the log.
@@ -58,7 +61,26 @@ func recorded(what string, run func(*session, context.Context, *line.Call) error
 			}
 			s.record(d)
 		})
-		return run(s, ctx, c)
+		folder, within, ok := s.box.Folder(d.path)
+		err := run(s, ctx, c)
+		if err == nil && ok {
+			s.announce(folder, within, d)
+		}
+		return err
+	}
+}
+
+// announce tells a group what was done in its folder. It is handed in before the
+// client has its answer, and so before all that the client does next.
+func (s *session) announce(folder sandbox.Folder, within string, d *deed) {
+	switch d.what {
+	case upload:
+		s.presence.TellOfFile(folder.Group, hub.FileStored, within, "")
+	case deletion:
+		s.presence.TellOfFile(folder.Group, hub.FileRemoved, within, "")
+	case renaming:
+		_, to, _ := s.box.Folder(d.to)
+		s.presence.TellOfFile(folder.Group, hub.FileRenamed, within, to)
 	}
 }
 

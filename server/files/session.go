@@ -110,6 +110,21 @@ func (s *session) login(ctx context.Context, name string, try func() (account.Ac
 // attach makes the session that of the account.
 func (s *session) attach(ctx context.Context, a account.Account) error {
 	var box *sandbox.Box
+	// Nothing is asked of groups before the box is there, nor of the box before
+	// the presence is.
+	groups := sandbox.Groups{
+		Disk: s.Groups,
+		Find: func(name string) (sandbox.Folder, bool) {
+			f, err := s.presence.Folder(name)
+			return sandbox.Folder(f), err == nil
+		},
+		List: func() (all []sandbox.Folder) {
+			for _, f := range s.presence.Folders() {
+				all = append(all, sandbox.Folder(f))
+			}
+			return all
+		},
+	}
 	presence, err := s.Hub.Attach(ctx, hub.Attachment{
 		Account: hub.Account{ID: a.ID, Name: a.Name, Admin: a.Admin},
 		End:     func(why hub.Reason) { s.conn.End(farewells[why]) },
@@ -117,7 +132,7 @@ func (s *session) attach(ctx context.Context, a account.Account) error {
 		if err = s.Accounts.Confirm(ctx, a); err != nil {
 			return err
 		}
-		box, err = s.Disk.Account(ctx, a.ID)
+		box, err = s.Disk.Account(ctx, a.ID, groups)
 		return err
 	})
 	if err != nil {

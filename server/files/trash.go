@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"posko/server/hub"
 	"posko/server/line"
 	"posko/server/sandbox"
 )
@@ -35,6 +36,10 @@ func (s *session) undelete(_ context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.box.Undelete(c.Arg(0), path)
+	folder, _, shared := s.box.Folder(path)
+	v, err := s.box.Undelete(c.Arg(0), path)
+	if err == nil && shared {
+		s.presence.TellOfFile(folder.Group, hub.FileRestored, v.Path[1:], "")
+	}
 	return err
 }

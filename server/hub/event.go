@@ -10,8 +10,12 @@ const (
 	SaidToAll
 	Joined
 	Left
-	Acted     // Action says what was done
-	ShowTopic // to who has just joined
+	Acted      // Action says what was done
+	ShowTopic  // to who has just joined
+	FileStored // in Group's folder
+	FileRemoved
+	FileRenamed
+	FileRestored // from the trash
 )
 
 // An Event is something that those concerned are told. A front words it.
@@ -21,6 +25,8 @@ type Event struct {
 	// Action is what From did in Group, to the account To if it was done to
 	// one. From is empty for an operator of the server.
 	Action Action
+	// File is a path in Group's folder, NewFile the new one of what was renamed.
+	File, NewFile string
 
 	recipient int64 // of what is said privately
 	wordings  []wording

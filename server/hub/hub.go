@@ -101,6 +101,8 @@ type group struct {
 	// What accounts may not do. One that is missing may do all.
 	sanctions map[int64]StoredSanction
 	passwords int // how often the password was changed since the start
+	// readOnly says that plain members may only read in its folder.
+	readOnly bool
 }
 
 type members map[int64]StoredMember
@@ -180,7 +182,7 @@ func newGroup(id int64, name string, created time.Time) *group {
 
 func loadGroup(stored StoredGroup) *group {
 	g := newGroup(stored.ID, stored.Name, stored.Created)
-	g.last, g.swept, g.topic = stored.Last, stored.Swept, stored.Topic
+	g.last, g.swept, g.topic, g.readOnly = stored.Last, stored.Swept, stored.Topic, stored.ReadOnly
 	for _, m := range stored.Members {
 		g.members[m.Account.ID] = m
 	}

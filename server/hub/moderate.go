@@ -24,6 +24,7 @@ var rules = map[Action]rule{
 	Kick: {Operator, true}, Mute: {Operator, true},
 	Ban: {Operator, false}, Unban: {Operator, false}, Unmute: {Operator, false},
 	SetPassword: {least: Operator}, SetTopic: {least: Operator},
+	CloseFolder: {least: Operator}, OpenFolder: {least: Operator},
 	Drop: {least: Owner},
 }
 

@@ -40,6 +40,8 @@ const (
 	SetPassword Action = 8
 	SetTopic    Action = 9
 	Drop        Action = 10
+	CloseFolder Action = 11 // plain members may only read in it
+	OpenFolder  Action = 12 // they may change it again
 )
 
 // A Kind says what a message is. Its numbers are on disk.
@@ -81,6 +83,8 @@ type StoredGroup struct {
 	Swept   int64 // up to here there are none any more
 	Topic   string
 	Members []StoredMember
+	// ReadOnly says that plain members may only read in its folder.
+	ReadOnly bool
 	// Sanctions are those accounts that may not do everything.
 	Sanctions []StoredSanction
 }
@@ -185,6 +189,12 @@ type RecordAct struct {
 	Text   string
 }
 
+// RecordReadOnly says whether plain members may only read in a group's folder.
+type RecordReadOnly struct {
+	Group    int64
+	ReadOnly bool
+}
+
 // RecordDropGroup marks a group as dropped and frees its name. Its messages
 // stay until they are swept.
 type RecordDropGroup struct {
@@ -218,6 +228,7 @@ func (RecordSanction) record()      {}
 func (RecordGroupPassword) record() {}
 func (RecordTopic) record()         {}
 func (RecordAct) record()           {}
+func (RecordReadOnly) record()      {}
 func (RecordDropGroup) record()     {}
 func (RecordDeleteAccount) record() {}
 func (RecordToken) record()         {}

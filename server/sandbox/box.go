@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"iter"
 	"os"
 	"slices"
@@ -11,38 +12,64 @@ import (
 // A Box is one session's hold on its account's tree. Paths are virtual, as
 // [Resolve] makes them; anything else is [ErrName]. A session may use its Box
 // from any goroutine, and several Boxes of one account work at the same time.
-// Under "/grup" nothing is found and nothing may be changed, which is
-// [ErrDenied].
+// Under "/grup" are the folders of the account's groups. Where it belongs to
+// none, nothing is found and nothing may be changed, which is [ErrDenied].
 //
 // Once the account is removed or the Box closed, everything is [ErrNotFound].
 type Box struct {
-	tree  *tree
-	close sync.Once
+	tree   *tree
+	groups Groups
+
+	mu     sync.Mutex
+	held   map[int64]*tree // of groups, by their ids
+	closed bool
 }
 
-// Close gives the tree back. Files and uploads that are still open are the
+// Close gives the trees back. Files and uploads that are still open are the
 // caller's to end.
-func (b *Box) Close() { b.close.Do(b.tree.release) }
+func (b *Box) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.closed = true
+	b.tree.release()
+	for _, t := range b.held {
+		t.release()
+	}
+}
 
 // A place is where a path leads: the names from a tree's root on.
 type place struct {
 	*tree
+	folder string // the virtual path of that root; "" for the account's own
 	names  []string
 	slash  bool // the path ended in a slash and must be a directory
 	access Access
 }
 
 // place finds the tree that holds path. reserved is the error for what belongs
-// to groups.
+// to groups and not to the account.
 func (b *Box) place(path string, reserved error) (place, error) {
 	names, slash, err := split(path)
 	if err != nil {
 		return place{}, err
 	}
 	if len(names) > 0 && names[0] == groups {
-		return place{}, reserved
+		return b.shared(names[1:], slash, reserved)
 	}
-	return place{b.tree, names, slash, Access(b.tree.access.Load())}, nil
+	return place{b.tree, "", names, slash, Access(b.tree.access.Load())}, nil
+}
+
+// near is place for what is asked of a root as a whole. Where a session stands,
+// there may be none: among the groups, or in a folder that was left.
+func (b *Box) near(path string) (place, error) {
+	p, err := b.place(path, ErrNotFound)
+	if err == ErrNotFound {
+		return b.place("/", ErrNotFound)
+	}
+	return p, err
 }
 
 // isRoot tells whether p is a tree's root, which has neither parent nor name.
@@ -64,21 +91,29 @@ func (p place) fits(e Entry) error {
 	return nil
 }
 
+// root describes the root of p's tree.
+func (p place) root() (Entry, error) {
+	top, err := walk(p.data, nil)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer top.close()
+	e, err := top.stat(".")
+	e.Name = "/"
+	return e, err
+}
+
 // Stat describes the file or directory at path.
 func (b *Box) Stat(path string) (Entry, error) {
+	if b.folders(path) != nil {
+		path = "/"
+	}
 	p, err := b.place(path, ErrNotFound)
 	if err != nil {
 		return Entry{}, err
 	}
 	if p.isRoot() {
-		top, err := walk(p.data, nil)
-		if err != nil {
-			return Entry{}, err
-		}
-		defer top.close()
-		e, err := top.stat(".")
-		e.Name = "/"
-		return e, err
+		return p.root()
 	}
 	parent, err := p.parent()
 	if err != nil {
@@ -95,6 +130,9 @@ func (b *Box) Stat(path string) (Entry, error) {
 // Dir returns path as a session's directory, without a slash at its end, if
 // there is such a directory.
 func (b *Box) Dir(path string) (string, error) {
+	if b.folders(path) != nil {
+		return "/" + groups, nil
+	}
 	p, err := b.place(path, ErrNotFound)
 	if err != nil {
 		return "", err
@@ -104,11 +142,19 @@ func (b *Box) Dir(path string) (string, error) {
 		return "", err
 	}
 	d.close()
-	return p.path(), nil
+	if p.isRoot() {
+		return cmp.Or(p.folder, "/"), nil
+	}
+	return p.folder + p.path(), nil
 }
 
 // A Listing is the content of a directory at one time.
 type Listing struct{ entries []Entry }
+
+func newListing(entries []Entry) *Listing {
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+	return &Listing{entries}
+}
 
 // Len returns the number of entries.
 func (l *Listing) Len() int { return len(l.entries) }
@@ -119,6 +165,9 @@ func (l *Listing) All() iter.Seq[Entry] { return slices.Values(l.entries) }
 // List lists the directory at path: regular files with a single link, and
 // directories, as far as their names are valid.
 func (b *Box) List(path string) (*Listing, error) {
+	if all := b.folders(path); all != nil {
+		return b.listFolders(all)
+	}
 	p, err := b.place(path, ErrNotFound)
 	if err != nil {
 		return nil, err
@@ -132,12 +181,21 @@ func (b *Box) List(path string) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
+	top := p.isRoot() && p.folder == ""
 	slices.Sort(names)
 	// A name replaced while the directory was being read may have come twice.
 	names = slices.Compact(names)
-	entries := make([]Entry, 0, len(names))
+	entries := make([]Entry, 0, len(names)+1)
+	if top && b.folders("/"+groups) != nil {
+		e, err := p.root()
+		if err != nil {
+			return nil, err
+		}
+		e.Name = groups
+		entries = append(entries, e)
+	}
 	for _, name := range names {
-		if !ValidName(name) || p.isRoot() && name == groups {
+		if !ValidName(name) || top && name == groups {
 			continue
 		}
 		switch e, err := d.stat(name); err {
@@ -148,7 +206,7 @@ func (b *Box) List(path string) (*Listing, error) {
 			return nil, err
 		}
 	}
-	return &Listing{entries}, nil
+	return newListing(entries), nil
 }
 
 // A File is a regular file open for reading. It stays as it was when its name is

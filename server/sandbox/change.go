@@ -139,7 +139,7 @@ func (b *Box) Rename(from, to string) error {
 		return err
 	}
 	switch {
-	case src.isRoot():
+	case src.isRoot() || src.tree != dst.tree:
 		return ErrDenied
 	case dst.isRoot():
 		return ErrExists

@@ -143,7 +143,7 @@ func (d *Disk) tend(ctx context.Context, id int64) error {
 	if !b.due() {
 		return nil
 	}
-	box, err := d.Account(ctx, id)
+	box, err := d.Account(ctx, id, Groups{})
 	if err != nil {
 		return err
 	}

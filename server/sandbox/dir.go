@@ -232,7 +232,7 @@ func (d dir) clear(keep func(name string) bool) error {
 // finds in it up into d.
 func (d dir) removeAll(name string, serial *int) error {
 	failed := d.unlink(name)
-	if failed == nil {
+	if failed == nil || failed == ErrNotFound { // an upload that ends removes its own
 		return nil
 	}
 	sub, err := d.child(name)
@@ -245,7 +245,7 @@ func (d dir) removeAll(name string, serial *int) error {
 		return err
 	}
 	for _, name := range names {
-		if sub.unlink(name) == nil {
+		if err := sub.unlink(name); err == nil || err == ErrNotFound {
 			continue
 		}
 		for err = ErrExists; err == ErrExists; *serial++ {

@@ -115,7 +115,8 @@ func (d *Disk) SetOptions(opts Options) {
 
 func (d *Disk) options() *Options { return d.opts.Load() }
 
-// Open opens the directory dir, and creates it if it is missing. No other
+// Open opens the directory dir, and creates it if it is missing. The store may
+// be nil where nobody's terms differ from those of the options. No other
 // process may have it open. [Disk.Tend] should be called soon.
 func Open(dir string, store Store, opts Options) (*Disk, error) {
 	switch err := os.Mkdir(dir, 0o700); {
@@ -154,15 +155,24 @@ func (d *Disk) Close() error { return d.root.Close() }
 // Account opens the tree of the account id, a number above 0, and creates it if
 // it is missing. The caller has made sure that there is such an account and
 // closes the Box. While the account is being removed, it is [ErrNotFound].
-func (d *Disk) Account(ctx context.Context, id int64) (*Box, error) {
-	if id <= 0 {
-		return nil, fmt.Errorf("sandbox: %d is nobody's id", id)
-	}
+func (d *Disk) Account(ctx context.Context, id int64, groups Groups) (*Box, error) {
 	d.granting.Lock()
 	defer d.granting.Unlock()
-	terms, err := d.store.Terms(ctx, id)
+	terms, err := d.Terms(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	t, err := d.hold(id, terms)
+	if err != nil {
+		return nil, err
+	}
+	return &Box{tree: t, groups: groups}, nil
+}
+
+// hold opens the tree of id, which is to be released.
+func (d *Disk) hold(id int64, terms Terms) (_ *tree, err error) {
+	if id <= 0 {
+		return nil, fmt.Errorf("sandbox: %d is nobody's id", id)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,7 +188,7 @@ func (d *Disk) Account(ctx context.Context, id int64) (*Box, error) {
 	}
 	t.grant(terms)
 	t.boxes++
-	return &Box{tree: t}, nil
+	return t, nil
 }
 
 // Remove removes the tree of id and all that is in it. Sessions that still have

@@ -88,9 +88,9 @@ func TestOpen(t *testing.T) {
 func TestAccount(t *testing.T) {
 	w := newWorld(t)
 	w.put("/f", "seven")
-	same, err := w.Account(t.Context(), 7)
+	same, err := w.Account(t.Context(), 7, Groups{})
 	w.must(err)
-	other, err := w.Account(t.Context(), 8)
+	other, err := w.Account(t.Context(), 8, Groups{})
 	w.must(err)
 	defer other.Close()
 	if _, err := same.Stat("/f"); err != nil {
@@ -106,7 +106,7 @@ func TestAccount(t *testing.T) {
 	w.box.Close()
 	_, err = w.box.Stat("/f")
 	w.wantErr("Stat after Close", err, ErrNotFound)
-	w.box, err = w.Account(t.Context(), 7)
+	w.box, err = w.Account(t.Context(), 7, Groups{})
 	w.must(err)
 	w.wantContent("/f", "seven")
 	w.box.Close()
@@ -119,13 +119,13 @@ func TestAccount(t *testing.T) {
 func TestAccountFault(t *testing.T) {
 	w := newWorld(t)
 	w.sys.sync = func(*os.File) error { return unix.EIO }
-	_, err := w.Account(t.Context(), 8)
+	_, err := w.Account(t.Context(), 8, Groups{})
 	w.wantErr("Account", err, unix.EIO)
 	if _, err := os.Stat(filepath.Join(w.dir, "8")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("left: %v", err)
 	}
 	w.sys.sync = (*os.File).Sync
-	box, err := w.Account(t.Context(), 8)
+	box, err := w.Account(t.Context(), 8, Groups{})
 	w.must(err)
 	box.Close()
 }
@@ -140,7 +140,7 @@ func TestAccountForeign(t *testing.T) {
 	w.must(os.WriteFile(filepath.Join(w.dir, "10"), nil, 0o600))
 	w.must(unix.Mkfifo(filepath.Join(w.dir, "11"), 0o600))
 	for _, id := range []int64{-1, 0, 8, 9, 10, 11} {
-		box, err := w.Account(t.Context(), id)
+		box, err := w.Account(t.Context(), id, Groups{})
 		if err == nil {
 			box.Close()
 			t.Errorf("Account(%d) succeeded", id)
@@ -151,7 +151,7 @@ func TestAccountForeign(t *testing.T) {
 func TestRemoveAccount(t *testing.T) {
 	w := newWorld(t)
 	paths, outside := plant(w)
-	other, err := w.Account(t.Context(), 8)
+	other, err := w.Account(t.Context(), 8, Groups{})
 	w.must(err)
 	defer other.Close()
 	w.must(other.Mkdir("/mine"))
@@ -201,7 +201,7 @@ func TestRemoveBusy(t *testing.T) {
 		var wg sync.WaitGroup
 		started := make(chan struct{}, 3)
 		for i := range 3 {
-			box, err := w.Account(t.Context(), testID)
+			box, err := w.Account(t.Context(), testID, Groups{})
 			w.must(err)
 			wg.Go(func() {
 				defer box.Close()
@@ -261,7 +261,7 @@ func TestRemoveWaits(t *testing.T) {
 	synced := 0
 	w.sys.sync = func(f *os.File) error {
 		if synced++; synced == 3 { // the file, its directory, the Disk's
-			_, err := w.Account(t.Context(), testID)
+			_, err := w.Account(t.Context(), testID, Groups{})
 			w.wantErr("Account", err, ErrNotFound)
 		}
 		return f.Sync()

@@ -61,7 +61,7 @@ func TestSum(t *testing.T) {
 func TestSumWaits(t *testing.T) {
 	w := newWorld(t)
 	w.put("/f", "one")
-	other, err := w.Account(t.Context(), 8)
+	other, err := w.Account(t.Context(), 8, Groups{})
 	w.must(err)
 	defer other.Close()
 	u, err := other.Create("/g", 3)

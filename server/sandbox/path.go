@@ -11,10 +11,6 @@ const (
 	MaxPath = 4096 // a whole virtual path
 )
 
-// groups is the name at an account's root under which group folders will be
-// found. It is reserved: nothing of that name is served or made.
-const groups = "grup"
-
 // ValidName reports whether name can be one component of a path: 1 to
 // [MaxName] bytes of UTF-8 that a command can carry and a terminal shows as
 // they are. "." and ".." are no names. Spaces are kept wherever they stand.

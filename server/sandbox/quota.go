@@ -53,9 +53,10 @@ func (d *Disk) book(id int64) *book {
 	return b
 }
 
-// Quota returns what is used of the root that holds path, and its bounds.
+// Quota returns what is used of the root that holds path, or else of the
+// account's own, and its bounds.
 func (b *Box) Quota(path string) (Usage, Quota, error) {
-	p, err := b.place(path, ErrNotFound)
+	p, err := b.near(path)
 	if err != nil {
 		return Usage{}, Quota{}, err
 	}
@@ -139,12 +140,12 @@ type Reservation struct {
 }
 
 // Reserve finds room for the size bytes, or [Unknown], that are still to come of
-// a file in the root that holds path, the first from of which are kept from an
-// upload that broke off (0: none). Too much for the quota is [ErrQuota], too
+// a file in the root that holds path, or else in the account's own, the first
+// from of which are kept from an upload that broke off (0: none). Too much for the quota is [ErrQuota], too
 // much for the disk [ErrNoSpace]. A reservation of Unknown size grows with the
 // upload.
 func (b *Box) Reserve(path string, from, size int64) (*Reservation, error) {
-	p, err := b.place(path, ErrDenied)
+	p, err := b.near(path)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (w *world) restart() {
 	opts := *w.options()
 	next, err := Open(w.dir, w.store, opts)
 	w.must(err)
-	box, err := next.Account(w.Context(), testID)
+	box, err := next.Account(w.Context(), testID, Groups{})
 	w.must(err)
 	w.Cleanup(func() {
 		box.Close()
@@ -51,7 +51,7 @@ func TestQuotaRace(t *testing.T) {
 				var stored, refused atomic.Int64
 				start := make(chan struct{})
 				for i := range 50 {
-					box, err := w.Account(t.Context(), testID)
+					box, err := w.Account(t.Context(), testID, Groups{})
 					w.must(err)
 					all.Go(func() {
 						defer box.Close()

@@ -75,7 +75,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := disk.Account(t.Context(), testID)
+	box, err := disk.Account(t.Context(), testID, Groups{})
 	if err != nil {
 		t.Fatal(err)
 	}

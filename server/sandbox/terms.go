@@ -46,7 +46,12 @@ type Store interface {
 }
 
 // Terms returns what the account id is granted.
-func (d *Disk) Terms(ctx context.Context, id int64) (Terms, error) { return d.store.Terms(ctx, id) }
+func (d *Disk) Terms(ctx context.Context, id int64) (Terms, error) {
+	if d.store == nil {
+		return Terms{FullAccess, Default, Default}, nil
+	}
+	return d.store.Terms(ctx, id)
+}
 
 // SetTerms grants an account something else, durably. Its sessions are bound by
 // it at once, transfers under way included.

@@ -125,7 +125,7 @@ func TestTermsRace(t *testing.T) {
 		access := []Access{FullAccess, ReadOnly}[i%2]
 		box := make(chan *Box)
 		go func() {
-			b, err := w.Account(t.Context(), testID)
+			b, err := w.Account(t.Context(), testID, Groups{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -149,7 +149,7 @@ func TestRate(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer disk.Close()
-		box, err := disk.Account(t.Context(), testID)
+		box, err := disk.Account(t.Context(), testID, Groups{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -162,10 +162,10 @@ func (t *tree) evict(n int) error {
 	return nil
 }
 
-// Trash returns what is in the trash of the root that holds path, the oldest
-// first.
+// Trash returns what is in the trash of the root that holds path, or else of the
+// account's own, the oldest first, with virtual paths.
 func (b *Box) Trash(path string) ([]Version, error) {
-	p, err := b.place(path, ErrNotFound)
+	p, err := b.near(path)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,11 @@ func (b *Box) Trash(path string) ([]Version, error) {
 	}
 	p.book.mu.Lock()
 	defer p.book.mu.Unlock()
-	return slices.Clone(p.book.trash), nil
+	all := slices.Clone(p.book.trash)
+	for i := range all {
+		all[i].Path = p.folder + all[i].Path
+	}
+	return all, nil
 }
 
 // Undelete puts a version back where it was, in the root that holds path: the
@@ -202,7 +206,7 @@ func (b *Box) Undelete(id, path string) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	to := place{p.tree, names, false, p.access}
+	to := place{p.tree, p.folder, names, false, p.access}
 	parent, err := to.makeParent()
 	if err != nil {
 		return Version{}, err

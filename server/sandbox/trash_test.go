@@ -199,7 +199,7 @@ func TestTrashCrash(t *testing.T) {
 			disk, err := Open(dir, new(memory), Options{Trash: time.Hour})
 			w.must(err)
 			w.Disk = disk
-			w.box, err = disk.Account(t.Context(), testID)
+			w.box, err = disk.Account(t.Context(), testID, Groups{})
 			w.must(err)
 			w.put("/f", "old")
 			u, err := w.box.Create("/f", 5)

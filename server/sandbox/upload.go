@@ -181,7 +181,11 @@ func (u *Upload) Commit(ctx context.Context) error {
 	}
 	// What the account may do has perhaps changed.
 	p, err := u.box.place(u.path, ErrDenied)
-	if err == nil {
+	switch {
+	case err != nil:
+	case p.tree != u.at.tree: // of a group that has taken over the name
+		err = ErrNotFound
+	default:
 		err = p.mayAdd()
 	}
 	if err != nil {

@@ -288,7 +288,7 @@ func TestFreeBytes(t *testing.T) {
 // Two uploads of one name don't meet: the last to be published stays, whole.
 func TestUploadTwice(t *testing.T) {
 	w := newWorld(t)
-	other, err := w.Account(t.Context(), testID)
+	other, err := w.Account(t.Context(), testID, Groups{})
 	w.must(err)
 	defer other.Close()
 	a, err := w.box.Create("/f", 4)
@@ -308,7 +308,7 @@ func TestUploadRace(t *testing.T) {
 	w := newWorld(t)
 	var wg sync.WaitGroup
 	for i := range 4 {
-		box, err := w.Account(t.Context(), testID)
+		box, err := w.Account(t.Context(), testID, Groups{})
 		w.must(err)
 		defer box.Close()
 		content := bytes.Repeat([]byte{byte('a' + i)}, 10000+i)

@@ -50,6 +50,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(
 		return s.exec(ctx, `UPDATE groups SET topic = ? WHERE id = ?`, r.Topic, r.Group)
 	case hub.RecordAct:
 		return s.act(ctx, r)
+	case hub.RecordReadOnly:
+		return s.exec(ctx, `UPDATE groups SET read_only = ? WHERE id = ?`, r.ReadOnly, r.Group)
 	case hub.RecordDropGroup:
 		if err := s.exec(ctx, `DELETE FROM names WHERE conversation = ?`, r.Group); err != nil {
 			return err

@@ -29,10 +29,10 @@ func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
 
 	groups, err := list(ctx, tx, func(r *sql.Rows) (g hub.StoredGroup, err error) {
 		var created int64
-		err = r.Scan(&g.ID, &g.Name, &created, &g.Topic, &g.Last, &g.Swept)
+		err = r.Scan(&g.ID, &g.Name, &created, &g.Topic, &g.ReadOnly, &g.Last, &g.Swept)
 		g.Created = fromMillis(created)
 		return g, err
-	}, `SELECT groups.id, name, created, topic, `+lastNumber+`, `+sweptNumber+`
+	}, `SELECT groups.id, name, created, topic, read_only, `+lastNumber+`, `+sweptNumber+`
 FROM groups JOIN conversations ON conversations.id = groups.id WHERE dropped IS NULL ORDER BY groups.id`)
 	if err != nil {
 		return nil, err

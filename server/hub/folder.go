@@ -1,0 +1,102 @@
+package hub
+
+import "slices"
+
+// A Folder is what a group shares with its members, as one of them may use it.
+type Folder struct {
+	Group    int64
+	Name     string
+	ReadOnly bool // for this member, at this moment
+}
+
+// folder is the folder of g for a member.
+func (g *group) folder(m StoredMember) Folder {
+	return Folder{g.id, g.name, g.readOnly && m.Role < Operator}
+}
+
+// Folder finds the folder of a group that the session's account belongs to, by
+// the group's name. It returns ErrNoGroup or ErrNotMember.
+func (s *Session) Folder(group string) (Folder, error) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	g, err := s.member(group)
+	if err != nil {
+		return Folder{}, err
+	}
+	return g.folder(g.members[s.at.Account.ID]), nil
+}
+
+// Folders lists them by name.
+func (s *Session) Folders() []Folder {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	var all []Folder
+	for _, g := range s.hub.groups {
+		if m, ok := g.members[s.at.Account.ID]; ok {
+			all = append(all, g.folder(m))
+		}
+	}
+	slices.SortFunc(all, func(a, b Folder) int { return byNames(a.Name, b.Name) })
+	return all
+}
+
+// fileChange is something that a member has done in a group's folder.
+type fileChange struct {
+	group int64
+	event Event
+}
+
+// TellOfFile hands in that the session's account has stored, removed or renamed
+// a file in a group's folder, or brought one back: what is FileStored to
+// FileRestored, and newFile is the new name of what was renamed. The members are
+// told at its place in the order of all.
+func (s *Session) TellOfFile(group int64, what What, file, newFile string) {
+	e := Event{What: what, File: file, NewFile: newFile, Message: Message{From: s.at.Account}}
+	s.hub.hand(&fileChange{group, e}, s, file+newFile, func(error) {})
+}
+
+func (f *fileChange) plan(*round) error { return nil }
+
+func (f *fileChange) apply(r *round) {
+	g := r.h.groups[f.group]
+	if g == nil {
+		return // dropped meanwhile
+	}
+	f.event.Time, f.event.Group = r.now, g.name
+	for id := range g.members {
+		r.tell(id, &f.event, nil)
+	}
+}
+
+// setReadOnly changes who may change a group's folder.
+type setReadOnly struct {
+	name   string
+	by     Account
+	action Action // CloseFolder or OpenFolder
+	group  *group
+}
+
+// SetReadOnly says whether plain members may only read in the group's folder. It
+// returns ErrNoGroup, ErrNotMember or ErrDenied.
+func (s *Session) SetReadOnly(group string, readOnly bool) error {
+	action := OpenFolder
+	if readOnly {
+		action = CloseFolder
+	}
+	return s.hub.do(&setReadOnly{name: group, by: s.at.Account, action: action}, s)
+}
+
+func (c *setReadOnly) plan(r *round) (err error) {
+	if c.group, err = r.managed(c.name, c.by, c.action); err != nil {
+		return err
+	}
+	r.records = append(r.records, RecordReadOnly{Group: c.group.id, ReadOnly: c.action == CloseFolder})
+	r.act(c.group, c.by, c.action, Account{}, "")
+	return nil
+}
+
+func (c *setReadOnly) apply(r *round) {
+	c.group.readOnly = c.action == CloseFolder
+	r.answer(nil)
+	r.tellAct(c.group, c.by, c.action, "", "")
+}
