@@ -449,6 +449,8 @@ func (s *Server) Handle(name string, nc net.Conn) {
 		release()
 		if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 			log.Info("client certificate refused", "address", nc.RemoteAddr(), "err", bad)
+		} else if why := c.Cause(); why == line.Stalled || why == line.Overflow {
+			log.Info("slow reader cut off", "address", nc.RemoteAddr(), "cause", why)
 		} else if err != nil {
 			log.Debug("connection broke", "address", nc.RemoteAddr(), "err", err)
 		}

@@ -105,6 +105,17 @@ Connect, on the same machine:
 Stop an installed poskod for good: a client would start the service again.
 
   systemctl stop poskod-chat.socket poskod-files.socket poskod.service`},
+	{"LOG OF ABUSE", `These lines, each with the client's address, stay as they are from version to
+version. At the level info: "login refused", with protocol, conn, account,
+address and err, which is "account: wrong password", "account: no such account",
+"account: too many failed attempts" (the password was not looked at) or another
+reason that is no guess; "slow reader cut off", with the same but for account, and
+with cause: stalled (it took no byte for limits.write_timeout) or overflow (more
+than limits.outbox waited for it). At the level warn: "connection refused: too
+many", with address, connections and of_address, at most every ten seconds.
+
+In the journal a line is its text and these attributes. A filter for fail2ban,
+with a jail to go with it, is in /usr/share/doc/posko/examples/fail2ban.conf.`},
 	{"TRANSFER LOG", `Each upload, download, deletion and renaming of a file is one line of the log, at
 the level info, with these attributes: account, address, path (and, of a
 renaming, to), bytes that were moved, duration, result, and err with what went
@@ -114,7 +125,7 @@ disk failed at the end, and what was done may not outlast a power cut. Paths are
 as the account sees them, quoted where they hold anything but plain characters,
 so that no name can look like an attribute or another line. With the journal:
 
-  journalctl -u poskod -o json ACCOUNT=ani RESULT=aborted
+  journalctl -u poskod -o json POSKO_ACCOUNT=ani POSKO_RESULT=aborted
 
 log.xferlog names a file that gets the same in the format of xferlog(5), for
 tools that read it: uploads (i), downloads (o) and deletions (d), complete (c)
