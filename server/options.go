@@ -35,6 +35,7 @@ func (c Config) hub() hub.Settings {
 		PrivateHistory: c.Chat.PrivateHistory,
 		Privates:       hub.Retention{Age: time.Duration(c.Chat.PrivateHistoryAge), Count: c.Chat.PrivateHistoryCount},
 		Groups:         hub.Retention{Age: time.Duration(c.Chat.GroupHistoryAge), Count: c.Chat.GroupHistoryCount},
+		Trash:          time.Duration(c.Files.Trash),
 		Sessions:       c.Limits.PerAccount,
 		AccountPace:    hub.Pace{Burst: c.Chat.Burst, Rate: c.Chat.Rate},
 		GroupPace:      hub.Pace{Burst: c.Chat.GroupBurst, Rate: c.Chat.GroupRate},

@@ -71,7 +71,7 @@ func open(t *testing.T) *rooms {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.disk.Close() })
-	if r.hub, err = hub.New(t.Context(), hub.Options{Store: st, Log: log}); err != nil {
+	if r.hub, err = hub.New(t.Context(), hub.Options{Store: st, Log: log, Settings: hub.Settings{Trash: time.Hour}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.hub.Close)
@@ -167,6 +167,16 @@ func TestCommands(t *testing.T) {
 		{"USERDEL budi", "[OK] account and its files deleted, sessions ended"},
 		{"USERDEL budi", "[ERR] no account budi"},
 		{"GROUPLIST", "[OK] 1 baris\ndapur\t-\t0\t0\tTIME"},
+		{"GROUPDROPPED", "[OK] 0 baris"},
+		{"GROUPDROP dapur", "[OK] group dropped"},
+		{"GROUPDROPPED", "[OK] 1 baris\n1\tdapur\tTIME\tTIME"},
+		{"GROUPRESTORE 2", "[ERR] no dropped group 2; poskod group list --dropped shows them"},
+		{"GROUPRESTORE dapur", "[ERR] no dropped group dapur; poskod group list --dropped shows them"},
+		{"USERADD dapur rahasia1", "[OK] account added"},
+		{"GROUPRESTORE 1", "[ERR] the name is taken by an account or group that has it or one that looks the same"},
+		{"USERDEL dapur", "[OK] account and its files deleted, sessions ended"},
+		{"GROUPRESTORE 1", "[OK] group restored"},
+		{"GROUPDROPPED", "[OK] 0 baris"},
 		{"GROUPDROP dapur", "[OK] group dropped"},
 		{"GROUPDROP dapur", "[ERR] no group dapur"},
 		{"GROUPLIST", "[OK] 0 baris"},

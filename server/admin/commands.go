@@ -113,6 +113,15 @@ func newTable() *line.Table[*session] {
 			Run: (*session).dropGroup,
 		},
 		line.Command[*session]{
+			Name: "GROUPDROPPED", Help: "list the dropped groups that can be restored: number, name, when it was dropped, until when it is kept",
+			Run: (*session).listDropped,
+		},
+		line.Command[*session]{
+			Name: "GROUPRESTORE", Args: "ID", Help: "bring a dropped group back",
+			Done: okGroupRestored, Refuses: adding,
+			Run: (*session).restoreGroup,
+		},
+		line.Command[*session]{
 			Name: "INVITE", Args: "USES LIFE [GROUP]", Help: "make an invitation, and say its code",
 			Says:    "code",
 			Refuses: append(line.Refusals{{Err: account.ErrInvitationBounds, Say: errInvitationBounds}}, kept...),

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -56,6 +57,32 @@ func (s *session) dropGroup(_ context.Context, c *line.Call) error {
 		return s.changed(g.Name, err)
 	}
 	s.log.Info("group dropped", "group", g.Name)
+	return nil
+}
+
+func (s *session) listDropped(_ context.Context, c *line.Call) error {
+	var rows []string
+	for _, g := range s.Hub.Dropped() {
+		rows = append(rows, strings.Join([]string{strconv.FormatInt(g.ID, 10), g.Name, stamp(g.At), stamp(g.Kept)}, "\t"))
+	}
+	c.Lines(rows)
+	return nil
+}
+
+func (s *session) restoreGroup(_ context.Context, c *line.Call) error {
+	id, err := strconv.ParseInt(c.Arg(0), 10, 64)
+	if err == nil {
+		err = s.Hub.RestoreGroup(id)
+	} else {
+		err = hub.ErrNoGroup
+	}
+	if errors.Is(err, hub.ErrNoGroup) {
+		return noDropped(c.Arg(0))
+	}
+	if err != nil {
+		return err
+	}
+	s.log.Info("group restored", "id", id)
 	return nil
 }
 

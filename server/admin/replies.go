@@ -22,6 +22,7 @@ const (
 	okCertAdded     = line.Reply("certificate bound to the account")
 	okCertRevoked   = line.Reply("certificate taken away from the account, sessions ended")
 	okAuthority     = line.Reply("certificate authority replaced; give its new certificate to every client")
+	okGroupRestored = line.Reply("group restored")
 	okRevoked       = line.Reply("invitation revoked")
 	okPong          = line.Reply("PONG")
 	okFarewell      = line.Reply("bye")
@@ -48,6 +49,10 @@ const (
 func noAccount(name string) line.Refusal { return line.Refusal("no account " + name) }
 
 func noGroup(name string) line.Refusal { return line.Refusal("no group " + name) }
+
+func noDropped(id string) line.Refusal {
+	return line.Refusal("no dropped group " + id + "; poskod group list --dropped shows them")
+}
 
 func noInvitation(id string) line.Refusal {
 	return line.Refusal("no invitation " + id + "; poskod invite list shows them")
@@ -109,4 +114,5 @@ var actVerbs = map[hub.Action]string{
 	hub.CloseFolder: "let members only read in the folder",
 	hub.OpenFolder:  "let members change the folder",
 	hub.Drop:        "dropped the group",
+	hub.Restore:     "restored the group",
 }

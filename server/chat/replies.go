@@ -120,6 +120,7 @@ var infoActs = map[hub.Action]string{
 	hub.CloseFolder: "%[1]s menutup folder grup %[3]s bagi perubahan oleh anggota",
 	hub.OpenFolder:  "%[1]s membuka folder grup %[3]s bagi perubahan oleh anggota",
 	hub.Drop:        "%[1]s membubarkan grup %[3]s",
+	hub.Restore:     "%[1]s memulihkan grup %[3]s",
 }
 
 const (

@@ -28,6 +28,8 @@ type Settings struct {
 	PrivateHistory bool
 	// Groups and Privates say which messages are kept, of either kind.
 	Groups, Privates Retention
+	// Trash is how long a dropped group is kept.
+	Trash time.Duration
 	// Sessions is how many sessions, of any protocol, one account may have; 0
 	// means no bound.
 	Sessions int
@@ -61,6 +63,7 @@ type Hub struct {
 	groups   map[int64]*group
 	named    map[string]*group
 	joined   map[int64]map[int64]*group // the groups of an account, by their ids
+	trash    map[int64]*group           // those that were dropped
 	privates map[pair]*conversation
 	partners map[int64][]*conversation // the private ones of an account
 	showing  map[*Session][]Span       // what Check is reading
@@ -69,6 +72,8 @@ type Hub struct {
 
 	// Of the round's goroutine.
 	lastMessage, lastConversation int64
+
+	swept bool // of keep's goroutine: no forgotten group has messages
 }
 
 // A Retention says which messages of each conversation are kept; 0 is all.
@@ -103,6 +108,7 @@ type group struct {
 	passwords int // how often the password was changed since the start
 	// readOnly says that plain members may only read in its folder.
 	readOnly bool
+	dropped  time.Time
 }
 
 type members map[int64]StoredMember
@@ -118,6 +124,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 		people: map[int64]*person{}, byName: map[string]*person{},
 		deleted: map[int64]bool{}, admins: map[int64]bool{},
 		groups: map[int64]*group{}, named: map[string]*group{}, joined: map[int64]map[int64]*group{},
+		trash:    map[int64]*group{},
 		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
 		spent: map[int64]*spent{}, showing: map[*Session][]Span{},
 	}
@@ -128,7 +135,11 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 		return nil, err
 	}
 	for _, g := range groups {
-		h.addGroup(loadGroup(g))
+		if g.Dropped.IsZero() {
+			h.addGroup(loadGroup(g))
+		} else {
+			h.trash[g.ID] = loadGroup(g)
+		}
 	}
 	privates, err := h.store.Privates(ctx)
 	if err != nil {
@@ -183,6 +194,7 @@ func newGroup(id int64, name string, created time.Time) *group {
 func loadGroup(stored StoredGroup) *group {
 	g := newGroup(stored.ID, stored.Name, stored.Created)
 	g.last, g.swept, g.topic, g.readOnly = stored.Last, stored.Swept, stored.Topic, stored.ReadOnly
+	g.dropped = stored.Dropped
 	for _, m := range stored.Members {
 		g.members[m.Account.ID] = m
 	}

@@ -29,6 +29,7 @@ func (h *Hub) keep(ctx context.Context) {
 		h.savePositions(ctx)
 		h.forgetTokens(ctx)
 		h.sweep(ctx)
+		h.forget(ctx)
 		before := changes
 		if changes = h.rounds.count(); changes-before <= idle {
 			h.index(ctx)

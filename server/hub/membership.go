@@ -1,6 +1,10 @@
 package hub
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // createGroup makes a group that its owner belongs to.
 type createGroup struct {
@@ -15,6 +19,8 @@ type createGroup struct {
 func (h *Hub) CreateGroup(name, password string, owner Account) error {
 	return h.do(&createGroup{name: name, password: password, owner: owner}, nil)
 }
+
+func (c *createGroup) named() int64 { return c.group.id }
 
 func (c *createGroup) plan(r *round) error {
 	if _, err := r.group(c.name); err == nil {
@@ -206,8 +212,8 @@ type dropGroup struct {
 	group *group
 }
 
-// DropGroup ends a group, for an operator of the server; its name is free at
-// once. It returns ErrNoGroup.
+// DropGroup puts a group into the trash, for an operator of the server; its name
+// is free at once. It returns ErrNoGroup.
 func (h *Hub) DropGroup(name string) error { return h.do(&dropGroup{name: name}, nil) }
 
 // DropGroup does so for the group's owner. It returns ErrNoGroup, ErrNotMember
@@ -232,6 +238,8 @@ func (d *dropGroup) apply(r *round) {
 	for id := range d.group.members {
 		r.h.exit(id, d.group)
 	}
+	d.group.dropped = r.now
+	r.h.trash[d.group.id] = d.group
 	delete(r.h.groups, d.group.id)
 	if name := key(d.group.name); r.h.named[name] == d.group {
 		delete(r.h.named, name)
@@ -278,16 +286,13 @@ func (d *deleteAccount) plan(r *round) error {
 	return nil
 }
 
-// allGroups are the groups at this place.
+// allGroups are the groups at this place, those in the trash too.
 func (r *round) allGroups() []*group {
 	var all []*group
-	for _, g := range r.h.groups {
-		if !r.dropped[g] {
-			all = append(all, g)
-		}
-	}
+	all = slices.AppendSeq(all, maps.Values(r.h.groups))
+	all = slices.AppendSeq(all, maps.Values(r.h.trash))
 	for _, g := range r.made {
-		if !r.dropped[g] {
+		if r.h.trash[g.id] != g {
 			all = append(all, g)
 		}
 	}
@@ -302,10 +307,14 @@ func (d *deleteAccount) apply(r *round) {
 	}
 	for _, part := range d.parting {
 		r.depart(part.group, part.set, d.who.ID)
-		r.announce(part.group, Left, d.who)
+		if part.group.dropped.IsZero() {
+			r.announce(part.group, Left, d.who)
+		}
 	}
-	for _, g := range r.h.groups {
-		delete(g.sanctions, d.who.ID)
+	for _, groups := range []map[int64]*group{r.h.groups, r.h.trash} {
+		for _, g := range groups {
+			delete(g.sanctions, d.who.ID)
+		}
 	}
 }
 

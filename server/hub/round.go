@@ -104,7 +104,7 @@ func refuse(changes []*handed, err error) {
 // refuseTaken gives the change that makes a group its refusal.
 func refuseTaken(changes []*handed, id int64) bool {
 	for _, c := range changes {
-		if made, ok := c.change.(*createGroup); ok && c.err == nil && made.group.id == id {
+		if names, ok := c.change.(interface{ named() int64 }); ok && c.err == nil && names.named() == id {
 			c.taken = true
 			return true
 		}

@@ -42,6 +42,7 @@ const (
 	Drop        Action = 10
 	CloseFolder Action = 11 // plain members may only read in it
 	OpenFolder  Action = 12 // they may change it again
+	Restore     Action = 13
 )
 
 // A Kind says what a message is. Its numbers are on disk.
@@ -87,6 +88,7 @@ type StoredGroup struct {
 	ReadOnly bool
 	// Sanctions are those accounts that may not do everything.
 	Sanctions []StoredSanction
+	Dropped   time.Time // the zero Time for one that is not
 }
 
 // A StoredSanction is what an account may not do in a group.
@@ -195,8 +197,18 @@ type RecordReadOnly struct {
 	ReadOnly bool
 }
 
-// RecordDropGroup marks a group as dropped and frees its name. Its messages
-// stay until they are swept.
+// RecordRestoreGroup makes a dropped group one that is not, with its name.
+type RecordRestoreGroup struct {
+	Group int64
+	Name  string
+}
+
+// RecordForgetGroup deletes all there is of a dropped group but its messages,
+// which SweepForgotten finds by that.
+type RecordForgetGroup struct{ Group int64 }
+
+// RecordDropGroup marks a group as dropped and frees its name. Everything else
+// of it stays.
 type RecordDropGroup struct {
 	Group int64
 	Time  time.Time
@@ -230,6 +242,8 @@ func (RecordTopic) record()         {}
 func (RecordAct) record()           {}
 func (RecordReadOnly) record()      {}
 func (RecordDropGroup) record()     {}
+func (RecordRestoreGroup) record()  {}
+func (RecordForgetGroup) record()   {}
 func (RecordDeleteAccount) record() {}
 func (RecordToken) record()         {}
 
@@ -259,7 +273,7 @@ type Span struct{ Conversation, After, Last int64 }
 // A Store keeps groups, messages and read positions. Commit is only called
 // from the hub's round, one at a time; the other methods from any goroutine.
 type Store interface {
-	// Groups returns every group that is not dropped, with its members.
+	// Groups returns every group with its members, dropped ones too.
 	Groups(ctx context.Context) ([]StoredGroup, error)
 	// LastIDs returns the greatest message ID and conversation ID ever given,
 	// also to what has been deleted since.
@@ -273,6 +287,9 @@ type Store interface {
 	// AccountByName finds an account's ID and name by its lower-case name, for
 	// a history that is asked for by name. It returns ErrNoAccount.
 	AccountByName(ctx context.Context, key string) (Account, error)
+	// SweepForgotten deletes the messages of forgotten groups, in small steps.
+	// It need not be durable on return.
+	SweepForgotten(ctx context.Context) error
 	// Acts returns the last acts in a group, at most limit, the newest first.
 	// The store may forget older ones.
 	Acts(ctx context.Context, group int64, limit int) ([]Act, error)
@@ -284,8 +301,8 @@ type Store interface {
 	// need not be durable on return.
 	SavePositions(ctx context.Context, account int64, positions map[int64]int64) error
 	// Commit makes all records durable in one transaction, in their order. If
-	// it fails, none of them was done: with a *TakenError where a RecordGroup's
-	// name is taken, with ErrFull where the disk is full. Only after ErrInDoubt
+	// it fails, none of them was done: with a *TakenError where the name of a
+	// RecordGroup or RecordRestoreGroup is taken, with ErrFull where the disk is full. Only after ErrInDoubt
 	// nobody can know.
 	Commit(ctx context.Context, records []Record) error
 	// History returns one page of messages.

@@ -21,6 +21,7 @@ type memory struct {
 	accounts  map[int64]hub.Account // with a name that is taken
 	groups    map[int64]*storedGroup
 	acts      []hub.RecordAct
+	sweeps    int
 	talks     map[int64]hub.StoredPrivate
 	messages  []hub.Message
 	numbered  map[int64][]hub.Message // by conversation, from number 1 on
@@ -37,10 +38,9 @@ type memory struct {
 	onUnread    func() error
 }
 
-type storedGroup struct {
-	hub.StoredGroup
-	dropped bool
-}
+type storedGroup struct{ hub.StoredGroup }
+
+func (g *storedGroup) dropped() bool { return !g.Dropped.IsZero() }
 
 // newMemory knows n accounts, named and numbered from u1 on.
 func newMemory(n int) *memory {
@@ -61,11 +61,9 @@ func (m *memory) Groups(context.Context) (all []hub.StoredGroup, _ error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, g := range m.groups {
-		if !g.dropped {
-			all = append(all, g.StoredGroup)
-			all[len(all)-1].Members = slices.Clone(g.Members)
-			all[len(all)-1].Sanctions = slices.Clone(g.Sanctions)
-		}
+		all = append(all, g.StoredGroup)
+		all[len(all)-1].Members = slices.Clone(g.Members)
+		all[len(all)-1].Sanctions = slices.Clone(g.Sanctions)
 	}
 	return all, nil
 }
@@ -108,6 +106,13 @@ func (m *memory) ForgetTokens(_ context.Context, after time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tokens = slices.DeleteFunc(m.tokens, func(t hub.StoredToken) bool { return !t.Time.After(after) })
+	return nil
+}
+
+func (m *memory) SweepForgotten(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweeps++
 	return nil
 }
 
@@ -184,7 +189,7 @@ func (m *memory) taken(records []hub.Record) error {
 		names[strings.ToLower(a.Name)] = fmt.Sprint("account ", id)
 	}
 	for id, g := range m.groups {
-		if !g.dropped {
+		if !g.dropped() {
 			names[strings.ToLower(g.Name)] = fmt.Sprint("group ", id)
 		}
 	}
@@ -201,6 +206,12 @@ func (m *memory) taken(records []hub.Record) error {
 				return fmt.Errorf("wrapped: %w", &hub.TakenError{Group: r.ID})
 			}
 			names[name] = fmt.Sprint("group ", r.ID)
+		case hub.RecordRestoreGroup:
+			name := strings.ToLower(r.Name)
+			if names[name] != "" {
+				return &hub.TakenError{Group: r.Group}
+			}
+			names[name] = fmt.Sprint("group ", r.Group)
 		}
 	}
 	return nil
@@ -240,10 +251,17 @@ func (m *memory) apply(record hub.Record) error {
 	case hub.RecordAct:
 		m.acts = append(m.acts, r)
 	case hub.RecordDropGroup:
-		if m.groups[r.Group].dropped {
+		if m.groups[r.Group].dropped() {
 			return errOdd
 		}
-		m.groups[r.Group].dropped = true
+		m.groups[r.Group].Dropped = r.Time
+	case hub.RecordRestoreGroup:
+		if !m.groups[r.Group].dropped() {
+			return errOdd
+		}
+		m.groups[r.Group].Dropped = time.Time{}
+	case hub.RecordForgetGroup:
+		delete(m.groups, r.Group)
 	case hub.RecordToken:
 		m.tokens = slices.DeleteFunc(m.tokens, func(t hub.StoredToken) bool {
 			return t.Account == r.Account && (t.Token == r.Token || t.Token == r.Forget)
@@ -284,7 +302,7 @@ func (m *memory) message(r hub.RecordMessage) error {
 		last = g.Last
 		g.Last = r.Number
 		said.Group = g.Name
-		if g.dropped || g.find(r.From) < 0 {
+		if g.dropped() || g.find(r.From) < 0 {
 			return errOdd
 		}
 	}
@@ -299,14 +317,14 @@ func (m *memory) message(r hub.RecordMessage) error {
 func (m *memory) join(r hub.RecordJoin) error {
 	g := m.groups[r.Group]
 	who, alive := m.accounts[r.Account]
-	if !alive || g.dropped {
+	if !alive {
 		return errOdd
 	}
 	if i := g.find(r.Account); i >= 0 {
 		g.Members[i].Role = r.Role
 		return nil
 	}
-	if r.Position != g.Last {
+	if g.dropped() || r.Position != g.Last {
 		return errOdd
 	}
 	g.Members = append(g.Members, hub.StoredMember{Account: who, Role: r.Role, Joined: r.Time})

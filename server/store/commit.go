@@ -57,6 +57,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(
 			return err
 		}
 		return s.exec(ctx, `UPDATE groups SET dropped = ? WHERE id = ? AND dropped IS NULL`, r.Time.UnixMilli(), r.Group)
+	case hub.RecordRestoreGroup:
+		if err := s.exec(ctx, `UPDATE groups SET dropped = NULL WHERE id = ?`, r.Group); err != nil {
+			return err
+		}
+		return s.name(ctx, r.Group, r.Name)
+	case hub.RecordForgetGroup:
+		return s.forgetGroup(ctx, r.Group)
 	case hub.RecordDeleteAccount:
 		for _, query := range []string{
 			`DELETE FROM names WHERE account = ?`,
@@ -94,10 +101,15 @@ func (s *Store) addGroup(ctx context.Context, r hub.RecordGroup) error {
 		r.ID, r.Name, r.Password, r.Time.UnixMilli()); err != nil {
 		return err
 	}
+	return s.name(ctx, r.ID, r.Name)
+}
+
+// name gives a group its name.
+func (s *Store) name(ctx context.Context, group int64, name string) error {
 	free, err := changed(ctx, s.durable, `INSERT INTO names (key, skeleton, conversation)
-VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, account.Key(r.Name), account.Skeleton(r.Name), r.ID)
+VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, account.Key(name), account.Skeleton(name), group)
 	if err == nil && !free {
-		err = &hub.TakenError{Group: r.ID}
+		err = &hub.TakenError{Group: group}
 	}
 	return err
 }

@@ -29,11 +29,15 @@ func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
 
 	groups, err := list(ctx, tx, func(r *sql.Rows) (g hub.StoredGroup, err error) {
 		var created int64
-		err = r.Scan(&g.ID, &g.Name, &created, &g.Topic, &g.ReadOnly, &g.Last, &g.Swept)
+		var dropped sql.NullInt64
+		err = r.Scan(&g.ID, &g.Name, &created, &dropped, &g.Topic, &g.ReadOnly, &g.Last, &g.Swept)
+		if dropped.Valid {
+			g.Dropped = fromMillis(dropped.Int64)
+		}
 		g.Created = fromMillis(created)
 		return g, err
-	}, `SELECT groups.id, name, created, topic, read_only, `+lastNumber+`, `+sweptNumber+`
-FROM groups JOIN conversations ON conversations.id = groups.id WHERE dropped IS NULL ORDER BY groups.id`)
+	}, `SELECT groups.id, name, created, dropped, topic, read_only, `+lastNumber+`, `+sweptNumber+`
+FROM groups JOIN conversations ON conversations.id = groups.id ORDER BY groups.id`)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +53,7 @@ FROM groups JOIN conversations ON conversations.id = groups.id WHERE dropped IS 
 		return m, err
 	}, `SELECT conversation, accounts.id, accounts.name, admin, role, joined
 FROM groups JOIN members ON conversation = groups.id JOIN accounts ON accounts.id = account
-WHERE dropped IS NULL ORDER BY conversation, joined, account`)
+ORDER BY conversation, joined, account`)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +66,7 @@ WHERE dropped IS NULL ORDER BY conversation, joined, account`)
 		return not, r.Scan(&not.group, &not.Account.ID, &not.Account.Name, &not.Account.Admin, &not.Sanction)
 	}, `SELECT conversation, accounts.id, accounts.name, admin, sanction
 FROM groups JOIN sanctions ON conversation = groups.id JOIN accounts ON accounts.id = account
-WHERE dropped IS NULL ORDER BY conversation, account`)
+ORDER BY conversation, account`)
 	if err != nil {
 		return nil, err
 	}

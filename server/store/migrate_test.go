@@ -71,6 +71,8 @@ func TestFirstSchema(t *testing.T) {
 	if diff := cmp.Diff([]hub.StoredGroup{{ID: 1, Name: "Dapur", Created: t0, Last: 3, Members: []hub.StoredMember{
 		{Account: hub.Account{ID: 1, Name: "Ani", Admin: true}, Role: hub.Owner, Joined: t0},
 		{Account: hub.Account{ID: 3, Name: "Citra"}, Role: hub.Member, Joined: t0.Add(1e6)},
+	}}, {ID: 3, Name: "lama", Created: t0, Dropped: t0.Add(1e6), Members: []hub.StoredMember{
+		{Account: hub.Account{ID: 1, Name: "Ani", Admin: true}, Role: hub.Owner, Joined: t0},
 	}}}, groups); err != nil || diff != "" {
 		t.Error(err, diff)
 	}

@@ -40,3 +40,32 @@ func (s *Store) Acts(ctx context.Context, group int64, limit int) ([]hub.Act, er
 FROM acts LEFT JOIN accounts AS actor ON actor.id = acts.account LEFT JOIN accounts AS target ON target.id = acts.target
 WHERE conversation = ? ORDER BY acts.id DESC LIMIT ?`, group, max(limit, 0))
 }
+
+// forgetGroup deletes what there is of a dropped group but its conversation,
+// which tells what ids and numbers were given, and its messages.
+func (s *Store) forgetGroup(ctx context.Context, group int64) error {
+	for _, query := range []string{
+		`DELETE FROM positions WHERE conversation = ?1 AND account IN (SELECT account FROM members WHERE conversation = ?1)`,
+		`DELETE FROM members WHERE conversation = ?`,
+		`DELETE FROM sanctions WHERE conversation = ?`,
+		`DELETE FROM acts WHERE conversation = ?`,
+		`DELETE FROM invitations WHERE conversation = ?`,
+		`DELETE FROM groups WHERE id = ?`,
+	} {
+		if err := s.exec(ctx, query, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SweepForgotten: see hub.Store. A conversation that is neither two accounts' nor a
+// group's is that of a forgotten group.
+func (s *Store) SweepForgotten(ctx context.Context) (err error) {
+	for more := true; more && err == nil; {
+		more, err = s.sweep(ctx, `DELETE FROM messages WHERE id IN (
+	SELECT m.id FROM conversations AS c CROSS JOIN messages AS m ON m.conversation = c.id
+	WHERE a IS NULL AND NOT EXISTS (SELECT 1 FROM groups WHERE groups.id = c.id) LIMIT ?)`)
+	}
+	return err
+}
