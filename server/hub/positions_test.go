@@ -283,6 +283,8 @@ func TestUnread(t *testing.T) {
 func (w *world) left(conversation int64, numbers ...int64) {
 	w.t.Helper()
 	synctest.Wait()
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
 	var left []int64
 	for _, said := range w.store.numbered[conversation] {
 		if said.ID > 0 {
