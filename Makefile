@@ -10,7 +10,7 @@ DIST        ?= dist
 BENCH       ?= chat idle files
 BENCHFLAGS  ?=
 
-.PHONY: help build run test setup fmt vet lint race fuzz generated unit acceptance bench packages repo piuparts clean
+.PHONY: help build run test setup fmt vet lint race fuzz generated unit scan acceptance bench packages repo piuparts clean
 # The steps of "make test" run in their order, under "make -j" too.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -33,7 +33,7 @@ var/config.toml:
 		'[state]' 'dir = "."' '' \
 		'[accounts]' 'signup = true' >$@
 
-test: setup fmt vet lint race fuzz generated unit acceptance ## everything that must hold; what CI runs
+test: setup fmt vet lint race fuzz generated unit scan acceptance ## everything that must hold; what CI runs
 	@echo '== all of make test has passed'
 
 setup:
@@ -48,6 +48,7 @@ vet: ## go vet
 	@echo '== vet: go vet'
 	@go vet ./...
 	@go vet -tags profile ./cmd/poskod
+	@go vet -tags testssl ./cmd/poskod
 	@go vet -C packaging -tags acceptance ./...
 
 lint: ## staticcheck and shellcheck
@@ -74,6 +75,10 @@ unit: ## that the shipped units are exposed as little as they can be
 	@echo '== unit: systemd-analyze security, at most 0.2, and 1.1 for the one with a network'
 	@systemd-analyze security --offline=yes --threshold=2 --no-pager systemd/poskod.service >/dev/null
 	@systemd-analyze security --offline=yes --threshold=11 --no-pager systemd/poskod-acme.service >/dev/null
+
+scan: ## testssl.sh on both protocols (minutes)
+	@echo '== scan: testssl.sh'
+	@go test -tags testssl -count=1 -run '^TestScan$$' -timeout 25m ./cmd/poskod
 
 acceptance: ## the life of the packages in a booted Debian (root or sudo)
 	@echo '== acceptance: the packages in a booted Debian'

@@ -125,6 +125,26 @@ func TestOpenSSL(t *testing.T) {
 	down.says("EXIT", "[OK] Sampai jumpa")
 }
 
+// TestOpenSSLRefused offers what the policy refuses.
+func TestOpenSSLRefused(t *testing.T) {
+	h := newHouse(t, "")
+	h.serve()
+	for _, protocol := range []string{"chat", "files"} {
+		for offer, good := range map[string]bool{
+			"-tls1_3": true, "-tls1_2": true, "-alpn posko-" + protocol: true, "-groups X25519": true,
+			"-tls1_1 -cipher ALL:@SECLEVEL=0": false, "-alpn h2": false,
+			"-tls1_2 -cipher AES128-GCM-SHA256": false, "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA256": false,
+		} {
+			cmd := exec.CommandContext(t.Context(), "openssl",
+				strings.Fields("s_client -connect "+h.address(protocol)+" "+offer)...)
+			text, err := cmd.CombinedOutput() // standard input is empty, so it ends
+			if (err == nil) != good {
+				t.Errorf("%s %s: %v\n%s", protocol, offer, err, text)
+			}
+		}
+	}
+}
+
 // TestCertLogin logs in by the documented line, with a certificate that was
 // issued for the account, at both protocols, until it is taken away.
 func TestCertLogin(t *testing.T) {
