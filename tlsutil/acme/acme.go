@@ -259,7 +259,8 @@ func (ob *Obtainer) note(ctx context.Context, event string, data map[string]any)
 	case "cert_obtained":
 		ob.report(name, Try{At: time.Now()})
 	case "cert_failed":
-		if err, ok := data["error"].(error); ok && ctx.Err() == nil {
+		// Of a first certificate first tells, and knows more.
+		if err, ok := data["error"].(error); ok && data["renewal"] == true && ctx.Err() == nil {
 			ob.failed(name, err, time.Time{})
 		}
 	}

@@ -43,6 +43,7 @@ type house struct {
 	t         *testing.T
 	authority *acmetest.Authority
 	options   Options
+	wait      time.Duration // after a first failure
 	source    *Source
 	log       *journal
 	addr      string // of the listener
@@ -58,7 +59,7 @@ func newHouse(t *testing.T, names ...string) *house {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
 	log := &journal{t: t}
-	return &house{t: t, authority: authority, log: log, options: Options{
+	return &house{t: t, authority: authority, log: log, wait: 200 * time.Millisecond, options: Options{
 		Dir: filepath.Join(t.TempDir(), "tls", "acme"), Names: names,
 		CA: authority.Directory(), Roots: roots,
 		Log: slog.New(slog.NewTextHandler(log, nil)),
@@ -94,7 +95,7 @@ func (h *house) serve(fallback tlsutil.Source) {
 // obtain runs the other half.
 func (h *house) obtain() {
 	h.t.Helper()
-	ob, err := newObtainer(h.options, 100*time.Millisecond, 200*time.Millisecond)
+	ob, err := newObtainer(h.options, 100*time.Millisecond, h.wait)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -309,6 +310,7 @@ func TestExternalAccount(t *testing.T) {
 			h.serve(nil)
 			h.options.HTTP = h.authority.HTTP.Addr()
 			h.options.ExternalID, h.options.ExternalKey = tt.id, tt.key
+			h.wait = time.Hour
 			h.obtain()
 			if tt.err == "" {
 				h.issued()
@@ -382,6 +384,25 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// TestRenewalFails has the authority go down when a certificate is there. The
+// name is its own, since certmagic remembers for the whole process what to wait
+// with.
+func TestRenewalFails(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "gagal.example")
+	h.authority.Life = 6
+	h.authority.Start()
+	h.serve(nil)
+	h.options.HTTP = h.authority.HTTP.Addr()
+	h.obtain()
+	first := h.issued()
+	h.authority.Stop()
+	state := h.until("in trouble", func(s tlsutil.State) bool { return s.Err != nil && strings.Contains(s.Err.Error(), "can't be reached") })
+	if !state.NotAfter.Equal(first.NotAfter) || !state.Tried.After(first.Tried) || state.Trouble(time.Now()) == "" || state.Next == "" {
+		t.Errorf("state %+v", state)
+	}
+}
+
 // TestTwo has two obtainers on one directory: one certificate is asked for, and
 // each answers for the other.
 func TestTwo(t *testing.T) {
@@ -391,13 +412,13 @@ func TestTwo(t *testing.T) {
 	h.serve(nil)
 	h.options.HTTP = h.authority.HTTP.Addr()
 	for range 2 {
-		ob, err := newObtainer(h.options, 100*time.Millisecond, 200*time.Millisecond)
+		ob, err := newObtainer(h.options, 100*time.Millisecond, h.wait)
 		if err != nil {
 			t.Fatal(err)
 		}
 		run(t, ob.Run)
 	}
-	bystander, err := newObtainer(h.options, 100*time.Millisecond, 200*time.Millisecond)
+	bystander, err := newObtainer(h.options, 100*time.Millisecond, h.wait)
 	if err != nil {
 		t.Fatal(err)
 	}

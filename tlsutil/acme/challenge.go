@@ -18,9 +18,10 @@ import (
 
 const (
 	// How long an authority, or a stranger, may take for one question.
-	answerLimit = 10 * time.Second
-	// How many may ask at once.
-	maxAsking = 64
+	answerLimit = 5 * time.Second
+	// How many may ask at once, on one listener: enough that strangers who say
+	// nothing don't keep an authority out.
+	maxAsking = 1024
 )
 
 // Challenges answers the authority's questions whether a name is ours, on

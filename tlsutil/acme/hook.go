@@ -16,6 +16,8 @@ const (
 	// How long a hook may take. It may wait for its change to reach every
 	// server of the zone.
 	hookLimit = 5 * time.Minute
+	// To remove it again it has less: a stop and a reload wait for that.
+	removeLimit = 30 * time.Second
 	// How much of its output is logged.
 	maxOutput = 4 << 10
 )
@@ -24,23 +26,23 @@ const (
 // is called with "add" or "remove", the record's name and its value (TXT).
 type hook struct {
 	program string
-	limit   time.Duration // of one call
+	limit   time.Duration // of a call
 	log     *slog.Logger
 }
 
 // Present and CleanUp implement acmez.Solver.
 
 func (h *hook) Present(ctx context.Context, c acmez.Challenge) error {
-	return h.call(ctx, "add", c)
+	return h.call(ctx, h.limit, "add", c)
 }
 
 func (h *hook) CleanUp(ctx context.Context, c acmez.Challenge) error {
 	// Also when the daemon is being stopped.
-	return h.call(context.WithoutCancel(ctx), "remove", c)
+	return h.call(context.WithoutCancel(ctx), min(h.limit, removeLimit), "remove", c)
 }
 
-func (h *hook) call(ctx context.Context, action string, c acmez.Challenge) error {
-	ctx, cancel := context.WithTimeout(ctx, h.limit)
+func (h *hook) call(ctx context.Context, limit time.Duration, action string, c acmez.Challenge) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	name := c.DNS01TXTRecordName()
 	cmd := exec.CommandContext(ctx, h.program, action, name, c.DNS01KeyAuthorization())
@@ -56,7 +58,7 @@ func (h *hook) call(ctx context.Context, action string, c acmez.Challenge) error
 		return nil
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("not done after %v", h.limit)
+		err = fmt.Errorf("not done after %v", limit)
 	}
 	h.log.Error("the DNS hook has failed", "action", action, "record", name, "output", string(out), "err", err)
 	return fmt.Errorf("acme: the DNS hook %s %s %s: %w (the log has its output)", h.program, action, name, err)

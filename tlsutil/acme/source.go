@@ -183,7 +183,7 @@ func (s *Source) state(have *stock, name string) tlsutil.State {
 		state.Err = errors.New(have.troubles[name])
 		state.Next = "see that the daemon can read the directory"
 	case try.Err != "":
-		state.Err = errors.New(try.Err)
+		state.Err = errors.New(oneLine(try.Err)) // another user wrote it
 		state.Next = `mend that; it is tried again by itself`
 		if try.Next.After(time.Now()) {
 			state.Next += ", next at " + try.Next.Local().Format(time.TimeOnly)

@@ -55,6 +55,7 @@ type Authority struct {
 	t      *testing.T
 	dir    string
 	client *http.Client
+	stop   []func() // ends what runs
 	out    output
 }
 
@@ -131,6 +132,13 @@ func (a *Authority) Start() {
 	})
 }
 
+// Stop ends the authority.
+func (a *Authority) Stop() {
+	for _, stop := range a.stop {
+		stop()
+	}
+}
+
 func (a *Authority) run(name string, args ...string) {
 	a.t.Helper()
 	// Validation is real, but nothing is waited for, and every name is asked
@@ -141,9 +149,13 @@ func (a *Authority) run(name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		a.t.Fatalf("%v; it is in Debian's package pebble", err)
 	}
-	a.t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
+	})
+	a.stop = append(a.stop, stop)
+	a.t.Cleanup(func() {
+		stop()
 		if a.t.Failed() {
 			a.t.Logf("%s said:\n%s", name, a.out.String())
 		}
