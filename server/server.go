@@ -200,12 +200,13 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 const tendEvery = time.Minute
 
 // tend counts every root of files, while clients are served already, and from
-// then on removes what the trash and broken uploads have kept for long enough.
+// then on removes what the trash and broken uploads have kept for long enough,
+// and the folders of groups that the hub has forgotten.
 func (s *Server) tend() {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for began := time.Now(); ; {
-		err := errors.Join(s.disk.Tend(s.ctx), s.groups.Tend(s.ctx))
+		err := errors.Join(s.disk.Tend(s.ctx), s.groups.Reconcile(s.ctx, s.hub.Keeps), s.groups.Tend(s.ctx))
 		switch {
 		case s.ctx.Err() != nil:
 			return

@@ -38,6 +38,13 @@ func (h *Hub) expired(g *group, now time.Time) bool {
 	return !now.Before(g.dropped.Add(h.settings.Load().Trash))
 }
 
+// Keeps says whether there is a group of that id, or can be again: in the trash.
+func (h *Hub) Keeps(group int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.groups[group] != nil || h.trash[group] != nil
+}
+
 // inTrash finds a dropped group at this place.
 func (r *round) inTrash(id int64) (*group, error) {
 	g := r.h.trash[id]

@@ -87,6 +87,9 @@ func TestForget(t *testing.T) {
 		if w.store.groups[1] == nil || w.store.sweeps != 1 { // after the start
 			t.Errorf("forgotten too early, or swept %d times", w.store.sweeps)
 		}
+		if !w.Keeps(1) || w.Keeps(2) {
+			t.Error("what is in the trash is not kept, or what never was is")
+		}
 		want(t, w.RestoreGroup(1), nil)
 		want(t, s[1].DropGroup("dapur"), nil)
 		time.Sleep(24 * time.Hour)
@@ -96,7 +99,7 @@ func TestForget(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if w.store.groups[1] != nil || w.store.sweeps != 2 {
+		if w.Keeps(1) || w.store.groups[1] != nil || w.store.sweeps != 2 {
 			t.Errorf("not forgotten, or swept %d times", w.store.sweeps)
 		}
 	})
