@@ -24,6 +24,7 @@ var limitsOff = []string{
 	"limits.per_address = 0",
 	"limits.per_account = 0",
 	"limits.handshakes = 0",
+	"chat.burst = 0",
 	`files.idle_timeout = "0"`,
 	"files.free_reserve = 0",
 	"files.quota = 0",
