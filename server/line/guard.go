@@ -42,7 +42,8 @@ type guard struct {
 	// tls says that TLS is spoken above, where an end without a close_notify
 	// is none. crypto/tls takes it for one between two records; it does pass
 	// any other error on.
-	tls bool
+	tls      bool
+	flushers *flushers // may be nil
 	// hasty says that a read takes what has arrived, by raw, and doesn't wait.
 	hasty bool
 	raw   syscall.RawConn
@@ -118,10 +119,18 @@ func (g *guard) Write(b []byte) (int, error) {
 }
 
 func (g *guard) write(b []byte) (int, error) {
-	if g.stall == 0 {
-		return g.Conn.Write(b)
+	done, err := g.put(b)
+	if err != nil || done == len(b) {
+		return done, err
 	}
-	done := 0
+	if g.flushers != nil {
+		defer g.flushers.wait()()
+	}
+	if g.stall == 0 {
+		n, err := g.Conn.Write(b[done:])
+		return done + n, err
+	}
+	defer g.Conn.SetWriteDeadline(time.Time{}) // put heeds it, too
 	for still := 0; still < looks; {
 		if err := g.Conn.SetWriteDeadline(time.Now().Add(g.stall / looks)); err != nil {
 			return done, err
@@ -136,6 +145,29 @@ func (g *guard) write(b []byte) (int, error) {
 		}
 	}
 	return done, errStalled
+}
+
+// put writes what the kernel takes at once, which needs no deadline.
+func (g *guard) put(b []byte) (n int, err error) {
+	if g.raw == nil {
+		return 0, nil
+	}
+	closed := g.raw.Write(func(fd uintptr) bool {
+		for {
+			if n, err = syscall.Write(int(fd), b); err != syscall.EINTR {
+				return true
+			}
+		}
+	})
+	switch {
+	case closed != nil:
+		return 0, closed
+	case err == syscall.EAGAIN:
+		return 0, nil
+	case err != nil:
+		return 0, &net.OpError{Op: "write", Err: os.NewSyscallError("write", err)}
+	}
+	return n, nil
 }
 
 // SetWriteDeadline does nothing: Write sets its own.

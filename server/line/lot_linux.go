@@ -20,6 +20,8 @@ type Lot struct {
 	epoll *os.File
 	raw   syscall.RawConn
 
+	flushers flushers // of all that is written to them
+
 	mu    sync.Mutex
 	conns map[uint64]*Conn // by place; nil once the lot is closed
 	last  uint64           // no place is given twice, as descriptors are

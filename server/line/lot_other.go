@@ -9,7 +9,7 @@ import (
 
 // A Lot is where connections wait that have nothing to do. This system has
 // none.
-type Lot struct{}
+type Lot struct{ flushers flushers }
 
 // NewLot returns nil: connections wait on goroutines of their own.
 func NewLot(context.Context) (*Lot, error) { return nil, nil }

@@ -21,9 +21,10 @@ var records = sync.Pool{New: func() any { return new([recordSize]byte) }}
 // slices that are shared with other outboxes and never change. Its bytes are
 // bounded. Whoever finds it without a writer becomes its writer.
 type outbox struct {
-	w     io.Writer
-	limit int         // bytes
-	fail  func(error) // ends the connection at once; called without mu
+	w        io.Writer
+	limit    int         // bytes
+	flushers *flushers   // nil: each flush has a goroutine of its own
+	fail     func(error) // ends the connection at once; called without mu
 
 	mu       sync.Mutex
 	changed  sync.Cond // the writer has gone, or bytes have shrunk, or err is set
@@ -84,7 +85,11 @@ func (o *outbox) flush() {
 		o.writing = true
 	}
 	o.mu.Unlock()
-	if start {
+	switch {
+	case !start:
+	case o.flushers != nil:
+		o.flushers.add(o)
+	default:
 		go o.write()
 	}
 }

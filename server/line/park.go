@@ -20,8 +20,12 @@ func (c *Conn) enterLot() bool {
 	if err != nil {
 		return false
 	}
-	c.guard.raw, c.place = raw, c.opt.Lot.add(c, raw)
-	return c.place != 0
+	c.place = c.opt.Lot.add(c, raw)
+	if c.place == 0 {
+		return false
+	}
+	c.guard.raw, c.guard.flushers, c.out.flushers = raw, &c.opt.Lot.flushers, &c.opt.Lot.flushers
+	return true
 }
 
 func (c *Conn) leaveLot() {
