@@ -55,6 +55,7 @@ func TestFail2ban(t *testing.T) {
 		p.Close()
 		t.Fatal("a stranger logged in")
 	}
+	h.log.await(`msg="login refused" .*account=ani2 .*\n`) // the last of them
 	want := len(guesses["posko-chat"]) + len(guesses["posko-files"]) + 1
 	seen := 0
 	for line := range strings.Lines(h.log.String()) {
