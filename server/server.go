@@ -159,7 +159,10 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	if err := s.reconcile(ctx, opt.Dir); err != nil {
 		return err
 	}
-	s.hub, err = hub.New(ctx, hub.Options{Store: timedStore{opt.Hub, s.metrics}, Log: opt.Log, Fail: opt.Fail, Settings: cfg.hub()})
+	s.hub, err = hub.New(ctx, hub.Options{
+		Store: timedStore{opt.Hub, s.metrics}, Log: opt.Log, Fail: opt.Fail,
+		Flushed: s.lot.Flushed, Settings: cfg.hub(),
+	})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -279,6 +280,12 @@ func queue(change func() error) <-chan error {
 	go func() { result <- change() }()
 	synctest.Wait()
 	return result
+}
+
+// settle waits, in the bubble, for the rounds of all that was handed in.
+func settle() {
+	time.Sleep(time.Second)
+	synctest.Wait()
 }
 
 // busy has a commit wait at the gate: what is handed in next is one round. The

@@ -1,6 +1,9 @@
 package hub
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Bounds of a round. A round that is larger gains nothing and makes everybody
 // wait for its end.
@@ -10,6 +13,15 @@ const (
 	sessionShare = 64 // changes of one session in one round
 	// queueBytes bounds what waits for a round; who hands in more waits.
 	queueBytes = 16 << 20
+	// gatherTime is how long after the end of a round the next one begins, so
+	// that those who have something to say are read first. Without it a round
+	// begins with the first message and each is written by itself: with 100
+	// members all sending, a delivery cost 6.7 us of processor time instead of
+	// 0.6, and took 59 ms instead of 8.
+	gatherTime = time.Millisecond
+	// aloneTime is how long a session must have been the only one that talks,
+	// not to be kept waiting for others.
+	aloneTime = 100 * time.Millisecond
 	// changeCost is what a change weighs beside its text, in bytes.
 	changeCost = 256
 )
@@ -29,8 +41,11 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*handed
 	bytes   int
-	round   int // how many there were
-	changes int // taken, in all of them
+	round   int       // how many there were
+	changes int       // taken, in all of them
+	ended   time.Time // the last one
+	speaker *Session  // of the last change
+	several time.Time // when the speaker last was another than before
 	closed  bool
 	filled  sync.Cond // something waits, or the queue is closed
 	room    sync.Cond
@@ -74,6 +89,11 @@ func (q *queue) take() []*handed {
 	for len(q.waiting) == 0 && !q.closed {
 		q.filled.Wait()
 	}
+	if now := time.Now(); now.Sub(q.several) < aloneTime {
+		q.mu.Unlock()
+		time.Sleep(gatherTime - now.Sub(q.ended))
+		q.mu.Lock()
+	}
 	q.round++
 	var round, left []*handed
 	size := 0
@@ -83,6 +103,10 @@ func (q *queue) take() []*handed {
 			break
 		}
 		if s := c.from; s != nil {
+			if q.speaker != s && q.speaker != nil {
+				q.several = time.Now()
+			}
+			q.speaker = s
 			if s.round != q.round {
 				s.round, s.share = q.round, 0
 			}
@@ -100,6 +124,13 @@ func (q *queue) take() []*handed {
 	q.bytes -= size
 	q.room.Broadcast()
 	return round
+}
+
+// end notes that a round has ended.
+func (q *queue) end() {
+	q.mu.Lock()
+	q.ended = time.Now()
+	q.mu.Unlock()
 }
 
 // count is how many changes were taken.

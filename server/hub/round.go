@@ -51,6 +51,10 @@ func (h *Hub) run(ctx context.Context) {
 	for changes := h.rounds.take(); changes != nil; changes = h.rounds.take() {
 		r, err := h.commit(ctx, changes)
 		r.finish(changes)
+		if h.flushed != nil {
+			h.flushed()
+		}
+		h.rounds.end()
 		if errors.Is(err, ErrInDoubt) {
 			h.giveUp(err)
 			return

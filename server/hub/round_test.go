@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"posko/server/hub"
 )
@@ -70,7 +71,7 @@ func TestFlush(t *testing.T) {
 		}
 		citra.Send("nobody", "halo", "", func(error) {})
 		g.open()
-		synctest.Wait()
+		settle()
 		for _, c := range []*client{ani, budi, citra} {
 			if c.flushed != 1 {
 				t.Errorf("%s was flushed %d times in a round", c.who.Name, c.flushed)
@@ -90,7 +91,7 @@ func TestSessionShare(t *testing.T) {
 		}
 		budi.SendGroup("dapur", "b0", "", func(error) {})
 		g.open()
-		synctest.Wait()
+		settle()
 		for _, want := range [][]string{
 			append(numbered("a", 0, 64), "b0"),
 			numbered("a", 64, 128), numbered("a", 128, 192), numbered("a", 192, 200),
@@ -124,12 +125,43 @@ func TestRoundBounds(t *testing.T) {
 			sessions[1].Send("u1", large, "", func(error) {})
 		}
 		g.open()
-		synctest.Wait()
+		settle()
 		for _, want := range []int{1000, 204, 1} { // 200 small and 4 large ones are the first to pass 1 MiB
 			if got := len(texts(<-g.entered)); got != want {
 				t.Errorf("round of %d messages, want %d", got, want)
 			}
 		}
+	})
+}
+
+// A round waits for others to be read while several sessions talk, and for
+// nobody if only one does.
+func TestGather(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1, 2)
+		ani, budi := w.attach(1), w.attach(2)
+		took := func(rounds int, within time.Duration, say ...*client) {
+			t.Helper()
+			start, before := time.Now(), w.store.commits()
+			var said []<-chan error
+			for _, c := range say {
+				said = append(said, queue(func() error { return c.sendGroup("dapur", "x") }))
+			}
+			for _, result := range said {
+				want(t, <-result, nil)
+			}
+			if got := w.store.commits() - before; got != rounds || time.Since(start) != within {
+				t.Errorf("%d rounds after %v, want %d after %v", got, time.Since(start), rounds, within)
+			}
+		}
+		took(1, 0, ani)
+		took(1, 0, ani)
+		took(1, 0, budi)
+		took(1, time.Millisecond, ani, budi, ani)
+		took(1, time.Millisecond, budi)
+		time.Sleep(100 * time.Millisecond)
+		took(1, 0, budi)
+		took(1, 0, budi)
 	})
 }
 
@@ -154,7 +186,7 @@ func TestQueueBound(t *testing.T) {
 		stopped := w.attach(2)
 		refused := queue(func() error { return stopped.send("u2", "waits, too") })
 		g.open()
-		synctest.Wait()
+		settle()
 		if len(handed) != 40 || answered != 40 {
 			t.Errorf("%d handed in, %d answered", len(handed), answered)
 		}

@@ -42,6 +42,7 @@ func NewLot(ctx context.Context) (*Lot, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	l := &Lot{epoll: os.NewFile(uintptr(fd), "epoll"), conns: map[uint64]*Conn{}}
+	l.flushers.init()
 	if l.raw, err = l.epoll.SyscallConn(); err != nil {
 		l.epoll.Close()
 		return nil, err
@@ -119,4 +120,13 @@ func (l *Lot) close() {
 		c.Abort()
 	}
 	l.epoll.Close()
+	l.flushers.close()
+}
+
+// Flushed waits until what connections in the lot were told to flush is written,
+// but for what waits for its client.
+func (l *Lot) Flushed() {
+	if l != nil {
+		l.flushers.flushed()
+	}
 }

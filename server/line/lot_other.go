@@ -17,3 +17,6 @@ func NewLot(context.Context) (*Lot, error) { return nil, nil }
 func (*Lot) add(*Conn, syscall.RawConn) (place uint64) { return 0 }
 
 func (*Lot) remove(uint64) {}
+
+// Flushed does nothing.
+func (*Lot) Flushed() {}

@@ -188,3 +188,33 @@ func TestDataHolds(t *testing.T) {
 		t.Errorf("written: %q", took.String())
 	}
 }
+
+// TestFlushed waits for what is being written, but not for a client that takes
+// nothing.
+func TestFlushed(t *testing.T) {
+	h := newHouse()
+	addr := h.listen(t, Options{Outbox: 64 << 20})
+	stuck, held := h.dial(t, addr)
+	stuck.login()
+	u, c := h.dial(t, addr)
+	u.login()
+	lot := c.opt.Lot
+	if lot == nil {
+		return // outside of a lot nobody waits
+	}
+	held.Append([]byte(repeat("[MSG] hai\n", 4<<20)))
+	held.Flush()
+	lot.Flushed()
+	if held.out.queued() == 0 {
+		t.Fatal("the client was to take nothing")
+	}
+	for range 100 {
+		end := c.Append([]byte("[MSG] hai\n"))
+		c.Flush()
+		lot.Flushed()
+		if c.out.position() < end {
+			t.Fatal("not written")
+		}
+	}
+	held.Abort()
+}
