@@ -38,7 +38,7 @@ func TestGather(t *testing.T) {
 	})
 	u := newUser(t, tls.Client(near, clientTLS()))
 	u.do("ECHO on", "[OK] echo on")
-	for _, test := range []struct{ bytes, writes int }{{4 << 20, 17}, {100, 1}, {4 << 20, 17}} {
+	for _, test := range []struct{ bytes, writes int }{{4 << 20, 33}, {100, 1}, {4 << 20, 33}} {
 		before := counting.writes.Load()
 		a, err := u.Do("BYTES " + strconv.Itoa(test.bytes) + " " + strconv.Itoa(test.bytes))
 		if err != nil {

@@ -23,7 +23,7 @@ const dot = "."
 
 // transferSize is the size of the buffers of a transfer, in bytes. Larger ones
 // gain nothing.
-const transferSize = 256 << 10
+const transferSize = 128 << 10
 
 var (
 	transfers = sync.Pool{New: func() any { return new([transferSize]byte) }}
