@@ -21,9 +21,10 @@ func (s *session) list(_ context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
+	c.Closing(listing)
 	c.Rows(listing.Len(), func(yield func(string, error) bool) {
-		for e := range listing.All() {
-			if !yield(row(e), nil) {
+		for e, err := range listing.All() {
+			if !yield(row(e), err) {
 				return
 			}
 		}

@@ -44,7 +44,8 @@ type Call struct {
 	notice string
 	count  int64
 	rows   iter.Seq2[string, error]
-	body   io.ReadCloser
+	body   io.Reader
+	closer io.Closer
 	asked  bool  // for the data of an upload
 	broken error // the connection broke in the middle of the data
 	moved  int64 // bytes of data
@@ -101,7 +102,13 @@ func (c *Call) Rows(n int, rows iter.Seq2[string, error]) { c.count, c.rows = in
 
 // Bytes answers with n bytes of body. If there are fewer, the connection is cut
 // off. body is closed in any case, also where the command fails.
-func (c *Call) Bytes(n int64, body io.ReadCloser) { c.count, c.body = n, body }
+func (c *Call) Bytes(n int64, body io.ReadCloser) {
+	c.count, c.body = n, body
+	c.Closing(body)
+}
+
+// Closing has x closed when the command is over, whether or not it was answered.
+func (c *Call) Closing(x io.Closer) { c.closer = x }
 
 // Later leaves the answer of an Async row to the function that it returns. That
 // must be called exactly once, from any goroutine, with the command's error; it
@@ -123,10 +130,10 @@ func (c *Call) finish() {
 	}
 }
 
-// close closes the body of Bytes, sent or not.
+// close closes what was asked for.
 func (c *Call) close() {
-	if c.body != nil {
-		c.body.Close()
+	if c.closer != nil {
+		c.closer.Close()
 	}
 }
 

@@ -2,9 +2,7 @@ package sandbox
 
 import (
 	"cmp"
-	"iter"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -146,67 +144,6 @@ func (b *Box) Dir(path string) (string, error) {
 		return cmp.Or(p.folder, "/"), nil
 	}
 	return p.folder + p.path(), nil
-}
-
-// A Listing is the content of a directory at one time.
-type Listing struct{ entries []Entry }
-
-func newListing(entries []Entry) *Listing {
-	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
-	return &Listing{entries}
-}
-
-// Len returns the number of entries.
-func (l *Listing) Len() int { return len(l.entries) }
-
-// All yields the entries, sorted by the bytes of their names.
-func (l *Listing) All() iter.Seq[Entry] { return slices.Values(l.entries) }
-
-// List lists the directory at path: regular files with a single link, and
-// directories, as far as their names are valid.
-func (b *Box) List(path string) (*Listing, error) {
-	if all := b.folders(path); all != nil {
-		return b.listFolders(all)
-	}
-	p, err := b.place(path, ErrNotFound)
-	if err != nil {
-		return nil, err
-	}
-	d, err := walk(p.data, p.names)
-	if err != nil {
-		return nil, err
-	}
-	defer d.close()
-	names, err := d.names()
-	if err != nil {
-		return nil, err
-	}
-	top := p.isRoot() && p.folder == ""
-	slices.Sort(names)
-	// A name replaced while the directory was being read may have come twice.
-	names = slices.Compact(names)
-	entries := make([]Entry, 0, len(names)+1)
-	if top && b.folders("/"+groups) != nil {
-		e, err := p.root()
-		if err != nil {
-			return nil, err
-		}
-		e.Name = groups
-		entries = append(entries, e)
-	}
-	for _, name := range names {
-		if !ValidName(name) || top && name == groups {
-			continue
-		}
-		switch e, err := d.stat(name); err {
-		case nil:
-			entries = append(entries, e)
-		case ErrNotFound: // removed since, or not for clients
-		default:
-			return nil, err
-		}
-	}
-	return newListing(entries), nil
 }
 
 // A File is a regular file open for reading. It stays as it was when its name is

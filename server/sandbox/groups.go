@@ -75,23 +75,23 @@ func (b *Box) hold(group int64) (*tree, error) {
 
 // listFolders describes the folders as directories.
 func (b *Box) listFolders(folders []Folder) (*Listing, error) {
-	var entries []Entry
+	s := &sorter{scratch: place{tree: b.tree}.scratch}
+	defer s.close()
 	for _, f := range folders {
 		p, err := b.shared([]string{f.Name}, true, ErrNotFound)
 		var e Entry
 		if err == nil {
 			e, err = p.root()
 		}
-		switch err {
-		case nil:
+		if err == nil {
 			e.Name = f.Name
-			entries = append(entries, e)
-		case ErrNotFound: // left, or removed, since
-		default:
+			err = s.add(e)
+		}
+		if err != nil && err != ErrNotFound { // left, or removed, since
 			return nil, err
 		}
 	}
-	return newListing(entries), nil
+	return s.listing()
 }
 
 // Folder returns the group's folder that holds path, and the path within it;

@@ -166,8 +166,12 @@ func (w *world) wantList(path string, want ...string) {
 		w.Errorf("List(%q): %v", path, err)
 		return
 	}
+	defer l.Close()
 	var got []string
-	for e := range l.All() {
+	for e, err := range l.All() {
+		if err != nil {
+			w.Errorf("List(%q): %v", path, err)
+		}
 		got = append(got, e.Name)
 	}
 	if !slices.Equal(got, want) || l.Len() != len(want) {
