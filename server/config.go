@@ -120,14 +120,15 @@ type Chat struct {
 
 // Files is the table [files].
 type Files struct {
-	IdleTimeout Duration `toml:"idle_timeout"`
-	FreeReserve Size     `toml:"free_reserve"`
-	Rate        Size     `toml:"rate"` // bytes per second, of one account
-	Quota       Size     `toml:"quota"`
-	GroupQuota  Size     `toml:"group_quota"`
-	QuotaFiles  int      `toml:"quota_files"`
-	Trash       Duration `toml:"trash"`   // 0 = none is kept
-	Partial     Duration `toml:"partial"` // likewise
+	IdleTimeout   Duration `toml:"idle_timeout"`
+	UploadTimeout Duration `toml:"upload_timeout"`
+	FreeReserve   Size     `toml:"free_reserve"`
+	Rate          Size     `toml:"rate"` // bytes per second, of one account
+	Quota         Size     `toml:"quota"`
+	GroupQuota    Size     `toml:"group_quota"`
+	QuotaFiles    int      `toml:"quota_files"`
+	Trash         Duration `toml:"trash"`   // 0 = none is kept
+	Partial       Duration `toml:"partial"` // likewise
 }
 
 // The values of Log.Format.
@@ -179,13 +180,14 @@ func Defaults() Config {
 		},
 		Chat: Chat{PrivateHistory: true, Burst: 20, Rate: 5},
 		Files: Files{
-			IdleTimeout: Duration(15 * time.Minute),
-			FreeReserve: 1 << 30,
-			Quota:       5 << 30,
-			GroupQuota:  5 << 30,
-			QuotaFiles:  100_000,
-			Trash:       Duration(week),
-			Partial:     Duration(2 * day),
+			IdleTimeout:   Duration(15 * time.Minute),
+			UploadTimeout: Duration(time.Minute),
+			FreeReserve:   1 << 30,
+			Quota:         5 << 30,
+			GroupQuota:    5 << 30,
+			QuotaFiles:    100_000,
+			Trash:         Duration(week),
+			Partial:       Duration(2 * day),
 		},
 		Log: Log{Level: slog.LevelInfo, Format: FormatAuto},
 	}

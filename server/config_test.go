@@ -207,6 +207,8 @@ handshake_timeout = 0
 outbox = "63KiB"
 write_timeout = "10ms"
 keepalive = "10ms"
+[files]
+upload_timeout = "10ms"
 [log]
 format = "xml"
 color = true
@@ -248,8 +250,9 @@ c.toml:27: limits.handshake_timeout: must be at least 1s, is 0s
 c.toml:28: limits.outbox: must be 0 or at least 64KiB, is 63KiB
 c.toml:29: limits.write_timeout: must be 0 or at least 1s, is 10ms
 c.toml:30: limits.keepalive: must be 0 or at least 1s, is 10ms
-c.toml:32: log.format: must be one of ["auto" "text" "json"], is "xml"
-c.toml:33: log.color: unknown setting`},
+c.toml:32: files.upload_timeout: must be 0 or at least 1s, is 10ms
+c.toml:34: log.format: must be one of ["auto" "text" "json"], is "xml"
+c.toml:35: log.color: unknown setting`},
 		{"nothing to serve", "[listen]\nchat = []\nfiles = []", `
 c.toml:2: listen.chat: must not be empty together with listen.files: nothing would be served`},
 		{"odd bytes", "[accounts]\nhash_memory = 1048577", `

@@ -68,6 +68,7 @@ func (c *Config) complaints() []complaint {
 	atLeast(&v, "chat.group_rate", c.Chat.GroupRate, 0)
 
 	atLeast(&v, "files.idle_timeout", c.Files.IdleTimeout, 0)
+	zeroOrAtLeast(&v, "files.upload_timeout", c.Files.UploadTimeout, Duration(time.Second))
 	atLeast(&v, "files.free_reserve", c.Files.FreeReserve, 0)
 	atLeast(&v, "files.quota", c.Files.Quota, 0)
 	atLeast(&v, "files.group_quota", c.Files.GroupQuota, 0)

@@ -84,6 +84,7 @@ func (s *Server) lineOptions(name string, c *Config) line.Options {
 	}
 	if name == ProtocolFiles {
 		opt.IdleTimeout = time.Duration(c.Files.IdleTimeout)
+		opt.DataTimeout = time.Duration(c.Files.UploadTimeout)
 	}
 	return opt
 }

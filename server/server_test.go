@@ -60,6 +60,12 @@ func TestReload(t *testing.T) {
 	idle := h.login(ProtocolFiles, "ani", "rahasia1")
 	idle.next("[INFO] Koneksi ditutup karena terlalu lama diam")
 	idle.leave()
+	h.change(func(c *Config) { c.Files.IdleTimeout, c.Files.UploadTimeout = 0, Duration(50*time.Millisecond) })
+	stalled := h.login(ProtocolFiles, "ani", "rahasia1")
+	stalled.ask("ALLO 3", "3")
+	stalled.ask("PUT name", "Silakan kirim")
+	stalled.next("[INFO] Koneksi ditutup karena terlalu lama diam")
+	stalled.leave()
 	old.ask("NOOP", "Siap") // what was there before keeps its own
 
 	h.change(func(c *Config) { c.Login.FailuresPerPair = 1 })

@@ -147,6 +147,8 @@ func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 		return err
 	}
 	defer conn.receive(false)
+	conn.sized = true
+	defer func() { conn.sized = false }()
 	if n > recordSize {
 		defer conn.guard.readAhead()()
 	}

@@ -22,6 +22,7 @@ type Options struct {
 	Slots        chan struct{}
 	LoginTimeout time.Duration // from accept, or from a logout, to login
 	IdleTimeout  time.Duration // after login, without a line or a byte of data
+	DataTimeout  time.Duration // without a byte of an upload whose size is known; 0: IdleTimeout
 	WriteTimeout time.Duration // without the client taking a byte
 	Outbox       int           // bytes that may wait for a client; 0: 1 MiB
 	Counters     *Counters     // may be nil
@@ -75,7 +76,8 @@ type Conn struct {
 	held     string // a line that is to wait; "" for none
 	until    time.Time
 	loggedIn bool
-	errors   int // of commands before login, as are the lines
+	sized    bool // the data of an upload comes from a program, which doesn't pause
+	errors   int  // of commands before login, as are the lines
 	lines    int
 	clean    bool // the client has left on purpose
 	why      Cause
@@ -208,6 +210,8 @@ func (c *Conn) due() time.Time {
 		return c.until
 	case !c.loggedIn && c.opt.LoginTimeout > 0:
 		return c.since.Add(c.opt.LoginTimeout)
+	case c.sized && c.opt.DataTimeout > 0:
+		return c.since.Add(c.opt.DataTimeout)
 	case c.loggedIn && c.opt.IdleTimeout > 0:
 		return c.since.Add(c.opt.IdleTimeout)
 	}
@@ -216,7 +220,7 @@ func (c *Conn) due() time.Time {
 
 // heard notes a sign of life, which is none before login.
 func (c *Conn) heard() {
-	if c.loggedIn && c.opt.IdleTimeout > 0 {
+	if c.loggedIn && (c.opt.IdleTimeout > 0 || c.opt.DataTimeout > 0) {
 		c.since = time.Now()
 	}
 }

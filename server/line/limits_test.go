@@ -157,6 +157,35 @@ func TestIdleTimeout(t *testing.T) {
 	})
 }
 
+// TestDataTimeout has an upload pause, and then stop. What is sent by hand may
+// take its time.
+func TestDataTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		u, _ := h.pipe(t, Options{IdleTimeout: time.Hour, DataTimeout: 2 * time.Second})
+		u.nc.SetDeadline(time.Now().Add(time.Hour))
+		u.login()
+		time.Sleep(time.Minute) // between two commands
+		u.do("TEXT", "[OK] send")
+		time.Sleep(time.Minute)
+		u.do(".", "[OK] stored")
+		u.do("PUT name 3", "[OK] send")
+		for range 3 {
+			time.Sleep(1900 * time.Millisecond)
+			u.say("x")
+		}
+		u.hear("[OK] stored")
+		u.do("PUT name 3", "[OK] send")
+		u.say("x")
+		began := time.Now()
+		u.hear("[INFO] idle")
+		u.end(io.EOF)
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+	})
+}
+
 // TestStalled has a client stop reading: its connection goes soon after the
 // write timeout, and nobody else notices.
 func TestStalled(t *testing.T) {
