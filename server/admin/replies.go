@@ -112,6 +112,8 @@ var actVerbs = map[hub.Action]string{
 	hub.SetPassword: "changed the password",
 	hub.SetTopic:    "set the topic",
 	hub.CloseFolder: "let members only read in the folder",
+	hub.HidePast:    "let members see the history since they joined",
+	hub.ShowPast:    "let members see all of the history",
 	hub.OpenFolder:  "let members change the folder",
 	hub.Drop:        "dropped the group",
 	hub.Restore:     "restored the group",

@@ -206,6 +206,11 @@ func newTable() *line.Table[*session] {
 			Run: (*session).readOnly,
 		},
 		{
+			Name: "HISTORY", Args: "GROUP ALL|JOINED", Help: "let members see all that was said in the group, or what came after they joined",
+			Done: okAllSeen, Refuses: refuses(ofManaged, kept),
+			Run: (*session).setHistory,
+		},
+		{
 			Name: "CHECK", Help: "show what has arrived since you last read",
 			Says: "N rows of history",
 			Run:  (*session).check,

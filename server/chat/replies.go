@@ -8,31 +8,33 @@ import (
 // What a success is answered. The seed's texts stand as they are, unequal
 // spellings and all.
 const (
-	okLogin     = line.Reply("login berhasil")
-	okSignup    = line.Reply("sign up berhasil")
-	okLogout    = line.Reply("Logout berhasil")
-	okPasswd    = line.Reply("Password diganti")
-	okSent      = line.Reply("pesan terkirim") // SEND
-	okCreated   = line.Reply("Grup berhasil dibuat")
-	okJoined    = line.Reply("Join grup berhasil")
-	okLeft      = line.Reply("Berhasil keluar dari grup")
-	okSentGroup = line.Reply("Pesan terkirim") // SENDGROUP and BROADCAST
-	okStampOn   = line.Reply("Nomor dan waktu ditampilkan")
-	okStampOff  = line.Reply("Nomor dan waktu tidak ditampilkan")
-	okKicked    = line.Reply("Anggota dikeluarkan")
-	okBanned    = line.Reply("Akun diblokir")
-	okUnbanned  = line.Reply("Blokir dicabut")
-	okMuted     = line.Reply("Anggota dibisukan")
-	okUnmuted   = line.Reply("Akun boleh bicara lagi")
-	okPromoted  = line.Reply("Anggota menjadi operator")
-	okDemoted   = line.Reply("Operator menjadi anggota biasa")
-	okGroupPass = line.Reply("Password grup diganti")
-	okDropped   = line.Reply("Grup dibubarkan")
-	okTopic     = line.Reply("Topik diganti")
-	okReadOnly  = line.Reply("Anggota kini hanya dapat membaca folder grup")
-	okWritable  = line.Reply("Anggota kini dapat mengubah folder grup")
-	okFarewell  = line.Reply("Sampai jumpa")
-	pong        = "PONG"
+	okLogin       = line.Reply("login berhasil")
+	okSignup      = line.Reply("sign up berhasil")
+	okLogout      = line.Reply("Logout berhasil")
+	okPasswd      = line.Reply("Password diganti")
+	okSent        = line.Reply("pesan terkirim") // SEND
+	okCreated     = line.Reply("Grup berhasil dibuat")
+	okJoined      = line.Reply("Join grup berhasil")
+	okLeft        = line.Reply("Berhasil keluar dari grup")
+	okSentGroup   = line.Reply("Pesan terkirim") // SENDGROUP and BROADCAST
+	okStampOn     = line.Reply("Nomor dan waktu ditampilkan")
+	okStampOff    = line.Reply("Nomor dan waktu tidak ditampilkan")
+	okKicked      = line.Reply("Anggota dikeluarkan")
+	okBanned      = line.Reply("Akun diblokir")
+	okUnbanned    = line.Reply("Blokir dicabut")
+	okMuted       = line.Reply("Anggota dibisukan")
+	okUnmuted     = line.Reply("Akun boleh bicara lagi")
+	okPromoted    = line.Reply("Anggota menjadi operator")
+	okDemoted     = line.Reply("Operator menjadi anggota biasa")
+	okGroupPass   = line.Reply("Password grup diganti")
+	okDropped     = line.Reply("Grup dibubarkan")
+	okTopic       = line.Reply("Topik diganti")
+	okAllSeen     = line.Reply("Anggota kini melihat seluruh riwayat grup")
+	okSinceJoined = line.Reply("Anggota kini melihat riwayat sejak bergabung")
+	okReadOnly    = line.Reply("Anggota kini hanya dapat membaca folder grup")
+	okWritable    = line.Reply("Anggota kini dapat mengubah folder grup")
+	okFarewell    = line.Reply("Sampai jumpa")
+	pong          = "PONG"
 )
 
 // What a refusal is answered.
@@ -118,6 +120,8 @@ var infoActs = map[hub.Action]string{
 	hub.SetPassword: "%[1]s mengganti password grup %[3]s",
 	hub.SetTopic:    "%[1]s mengganti topik grup %[3]s: %[4]s",
 	hub.CloseFolder: "%[1]s menutup folder grup %[3]s bagi perubahan oleh anggota",
+	hub.HidePast:    "%[1]s membatasi riwayat grup %[3]s sejak anggota bergabung",
+	hub.ShowPast:    "%[1]s membuka seluruh riwayat grup %[3]s bagi anggota",
 	hub.OpenFolder:  "%[1]s membuka folder grup %[3]s bagi perubahan oleh anggota",
 	hub.Drop:        "%[1]s membubarkan grup %[3]s",
 	hub.Restore:     "%[1]s memulihkan grup %[3]s",

@@ -66,6 +66,14 @@ func (s *session) readOnly(_ context.Context, c *line.Call) error {
 	return s.presence.SetReadOnly(c.Arg(0), on)
 }
 
+func (s *session) setHistory(_ context.Context, c *line.Call) error {
+	since := c.Arg(1) == "JOINED"
+	if since {
+		c.Say(okSinceJoined)
+	}
+	return s.presence.SetSinceJoined(c.Arg(0), since)
+}
+
 func (s *session) leave(_ context.Context, c *line.Call) error {
 	return s.Hub.Leave(c.Arg(0), s.who(), s.presence)
 }

@@ -67,36 +67,3 @@ func (f *fileChange) apply(r *round) {
 		r.tell(id, &f.event, nil)
 	}
 }
-
-// setReadOnly changes who may change a group's folder.
-type setReadOnly struct {
-	name   string
-	by     Account
-	action Action // CloseFolder or OpenFolder
-	group  *group
-}
-
-// SetReadOnly says whether plain members may only read in the group's folder. It
-// returns ErrNoGroup, ErrNotMember or ErrDenied.
-func (s *Session) SetReadOnly(group string, readOnly bool) error {
-	action := OpenFolder
-	if readOnly {
-		action = CloseFolder
-	}
-	return s.hub.do(&setReadOnly{name: group, by: s.at.Account, action: action}, s)
-}
-
-func (c *setReadOnly) plan(r *round) (err error) {
-	if c.group, err = r.managed(c.name, c.by, c.action); err != nil {
-		return err
-	}
-	r.records = append(r.records, RecordReadOnly{Group: c.group.id, ReadOnly: c.action == CloseFolder})
-	r.act(c.group, c.by, c.action, Account{}, "")
-	return nil
-}
-
-func (c *setReadOnly) apply(r *round) {
-	c.group.readOnly = c.action == CloseFolder
-	r.answer(nil)
-	r.tellAct(c.group, c.by, c.action, "", "")
-}

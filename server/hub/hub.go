@@ -113,7 +113,9 @@ type group struct {
 	passwords int // how often the password was changed since the start
 	// readOnly says that plain members may only read in its folder.
 	readOnly bool
-	dropped  time.Time
+	// sinceJoined says that members see only what came after they joined.
+	sinceJoined bool
+	dropped     time.Time
 }
 
 type members map[int64]StoredMember
@@ -198,7 +200,8 @@ func newGroup(id int64, name string, created time.Time) *group {
 
 func loadGroup(stored StoredGroup) *group {
 	g := newGroup(stored.ID, stored.Name, stored.Created)
-	g.last, g.swept, g.topic, g.readOnly = stored.Last, stored.Swept, stored.Topic, stored.ReadOnly
+	g.last, g.swept, g.topic = stored.Last, stored.Swept, stored.Topic
+	g.readOnly, g.sinceJoined = stored.ReadOnly, stored.SinceJoined
 	g.dropped = stored.Dropped
 	for _, m := range stored.Members {
 		g.members[m.Account.ID] = m

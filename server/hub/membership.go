@@ -45,16 +45,16 @@ func (c *createGroup) apply(r *round) {
 // join adds a member to a group of the round, or gives one another role.
 func (r *round) join(g *group, who Account, role Role) {
 	set := r.change(g)
-	m, already := set[who.ID]
-	if !already {
-		m = StoredMember{Account: who, Joined: r.now}
-	}
-	m.Role = role
-	set[who.ID] = m
 	position, planned := r.numbers[&g.conversation]
 	if !planned {
 		position = g.last
 	}
+	m, already := set[who.ID]
+	if !already {
+		m = StoredMember{Account: who, Joined: r.now, Since: position}
+	}
+	m.Role = role
+	set[who.ID] = m
 	r.records = append(r.records, RecordJoin{
 		Group: g.id, Account: who.ID, Role: role, Time: m.Joined, Position: position,
 	})

@@ -25,6 +25,7 @@ var rules = map[Action]rule{
 	Ban: {Operator, false}, Unban: {Operator, false}, Unmute: {Operator, false},
 	SetPassword: {least: Operator}, SetTopic: {least: Operator},
 	CloseFolder: {least: Operator}, OpenFolder: {least: Operator},
+	HidePast: {least: Operator}, ShowPast: {least: Operator},
 	Drop: {least: Owner},
 }
 

@@ -271,7 +271,7 @@ func (s *Session) conversations() iter.Seq[*conversation] {
 // Past returns one page of the history of a group that the account belongs to,
 // or of its conversation with another account; without a name, of all of its
 // conversations. It returns ErrNoGroup if nothing has that name, or
-// ErrNotMember. The page's Conversation and Of are set here.
+// ErrNotMember. The page's Conversation, Of and Hidden are set here.
 func (s *Session) Past(ctx context.Context, name string, page Page) ([]Message, error) {
 	if name == "" {
 		page.Conversation, page.Of = 0, s.at.Account.ID
@@ -281,8 +281,24 @@ func (s *Session) Past(ctx context.Context, name string, page Page) ([]Message, 
 	if err != nil || c == nil {
 		return nil, err
 	}
-	page.Conversation = c.id
+	page.Conversation, page.Hidden = c.id, s.hidden(c)
 	return s.hub.store.History(ctx, page)
+}
+
+// hidden is the number up to which a conversation's messages are not the
+// account's to see.
+func (s *Session) hidden(c *conversation) int64 {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.hides(c)
+}
+
+// hides is hidden for a caller that holds mu.
+func (s *Session) hides(c *conversation) int64 {
+	if g := s.hub.groups[c.id]; g != nil && g.sinceJoined {
+		return g.members[s.at.Account.ID].Since
+	}
+	return 0
 }
 
 // conversation finds what a name stands for; nil if two accounts have never

@@ -34,7 +34,7 @@ func (s *Session) searched(ctx context.Context, words []string) ([]Span, []strin
 		case err == nil:
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			return []Span{{Conversation: c.id, Last: c.last}}, words[1:], nil
+			return []Span{{Conversation: c.id, After: s.hides(c), Last: c.last}}, words[1:], nil
 		case !errors.Is(err, ErrNoGroup):
 			return nil, nil, err
 		}
@@ -44,7 +44,7 @@ func (s *Session) searched(ctx context.Context, words []string) ([]Span, []strin
 	var spans []Span
 	for c := range s.conversations() {
 		if c.last > 0 {
-			spans = append(spans, Span{Conversation: c.id, Last: c.last})
+			spans = append(spans, Span{Conversation: c.id, After: s.hides(c), Last: c.last})
 		}
 	}
 	return spans, words, nil

@@ -43,6 +43,8 @@ const (
 	CloseFolder Action = 11 // plain members may only read in it
 	OpenFolder  Action = 12 // they may change it again
 	Restore     Action = 13
+	HidePast    Action = 14 // members see only what came after they joined
+	ShowPast    Action = 15 // they see all of it
 )
 
 // A Kind says what a message is. Its numbers are on disk.
@@ -86,6 +88,9 @@ type StoredGroup struct {
 	Members []StoredMember
 	// ReadOnly says that plain members may only read in its folder.
 	ReadOnly bool
+	// SinceJoined says that members see of the history only what came after
+	// they joined.
+	SinceJoined bool
 	// Sanctions are those accounts that may not do everything.
 	Sanctions []StoredSanction
 	Dropped   time.Time // the zero Time for one that is not
@@ -111,6 +116,7 @@ type StoredMember struct {
 	Account Account
 	Role    Role
 	Joined  time.Time
+	Since   int64 // the number of the last message before
 }
 
 // A StoredPrivate is the conversation of two accounts, A <= B, as the store
@@ -154,8 +160,8 @@ type RecordJoin struct {
 	Group, Account int64
 	Role           Role
 	Time           time.Time
-	// Position is the account's read position from now on; it is only written
-	// for a new member.
+	// Position is the account's read position from now on, and the number of
+	// the last message before it joined; it is only written for a new member.
 	Position int64
 }
 
@@ -195,6 +201,13 @@ type RecordAct struct {
 type RecordReadOnly struct {
 	Group    int64
 	ReadOnly bool
+}
+
+// RecordHistory says whether members see of a group's history only what came
+// after they joined.
+type RecordHistory struct {
+	Group       int64
+	SinceJoined bool
 }
 
 // RecordRestoreGroup makes a dropped group one that is not, with its name.
@@ -241,6 +254,7 @@ func (RecordGroupPassword) record() {}
 func (RecordTopic) record()         {}
 func (RecordAct) record()           {}
 func (RecordReadOnly) record()      {}
+func (RecordHistory) record()       {}
 func (RecordDropGroup) record()     {}
 func (RecordRestoreGroup) record()  {}
 func (RecordForgetGroup) record()   {}
@@ -255,6 +269,7 @@ type Page struct {
 	Limit        int
 	Side         Side
 	Number       int64 // for Before and After, within the conversation; not included
+	Hidden       int64 // messages up to this number are left out
 }
 
 // A Side says where a page lies.

@@ -52,6 +52,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Conversation, r.Number, r.Time.UnixMilli(
 		return s.act(ctx, r)
 	case hub.RecordReadOnly:
 		return s.exec(ctx, `UPDATE groups SET read_only = ? WHERE id = ?`, r.ReadOnly, r.Group)
+	case hub.RecordHistory:
+		return s.exec(ctx, `UPDATE groups SET history_joined = ? WHERE id = ?`, r.SinceJoined, r.Group)
 	case hub.RecordDropGroup:
 		if err := s.exec(ctx, `DELETE FROM names WHERE conversation = ?`, r.Group); err != nil {
 			return err
@@ -120,8 +122,8 @@ func (s *Store) join(ctx context.Context, r hub.RecordJoin) error {
 	if err != nil || member {
 		return err
 	}
-	if err := s.exec(ctx, `INSERT INTO members (conversation, account, role, joined) VALUES (?, ?, ?, ?)`,
-		r.Group, r.Account, int64(r.Role), r.Time.UnixMilli()); err != nil {
+	if err := s.exec(ctx, `INSERT INTO members (conversation, account, role, joined, since) VALUES (?, ?, ?, ?, ?)`,
+		r.Group, r.Account, int64(r.Role), r.Time.UnixMilli(), r.Position); err != nil {
 		return err
 	}
 	return s.exec(ctx, `INSERT INTO positions (account, conversation, number) VALUES (?, ?, ?)`,

@@ -23,18 +23,18 @@ LEFT JOIN groups ON groups.id = m.conversation
 LEFT JOIN accounts AS other ON other.id = CASE m.sender WHEN c.a THEN c.b ELSE c.a END
 WHERE m.id IN (%s) ORDER BY m.id`
 
-	pageBefore = `SELECT id FROM messages WHERE conversation = ?1 AND number < ?2
+	pageBefore = `SELECT id FROM messages WHERE conversation = ?1 AND number < ?2 AND number > ?4
 ORDER BY number DESC LIMIT ?3`
 
-	pageAfter = `SELECT id FROM messages WHERE conversation = ?1 AND number > ?2
+	pageAfter = `SELECT id FROM messages WHERE conversation = ?1 AND number > max(?2, ?4)
 ORDER BY number LIMIT ?3`
 
 	pageOfAll = `SELECT m.id FROM (
-	SELECT conversation AS id FROM members JOIN groups ON groups.id = conversation
+	SELECT conversation AS id, since * history_joined AS hidden FROM members JOIN groups ON groups.id = conversation
 	WHERE account = ?1 AND dropped IS NULL
-	UNION ALL SELECT id FROM conversations WHERE a = ?1 OR b = ?1) AS part
+	UNION ALL SELECT id, 0 FROM conversations WHERE a = ?1 OR b = ?1) AS part
 CROSS JOIN messages AS m ON m.id IN (
-	SELECT id FROM messages WHERE conversation = part.id ORDER BY number DESC LIMIT ?2)
+	SELECT id FROM messages WHERE conversation = part.id AND number > part.hidden ORDER BY number DESC LIMIT ?2)
 ORDER BY m.id DESC LIMIT ?2`
 
 	pageOfSpans = `SELECT m.id FROM json_each(?1) AS span
@@ -61,11 +61,11 @@ func (s *Store) History(ctx context.Context, page hub.Page) ([]hub.Message, erro
 	}
 	switch page.Side {
 	case hub.Before:
-		return list(ctx, s.read, scanMessage, historyBefore, page.Conversation, page.Number, limit)
+		return list(ctx, s.read, scanMessage, historyBefore, page.Conversation, page.Number, limit, page.Hidden)
 	case hub.After:
-		return list(ctx, s.read, scanMessage, historyAfter, page.Conversation, page.Number, limit)
+		return list(ctx, s.read, scanMessage, historyAfter, page.Conversation, page.Number, limit, page.Hidden)
 	default:
-		return list(ctx, s.read, scanMessage, historyBefore, page.Conversation, int64(math.MaxInt64), limit)
+		return list(ctx, s.read, scanMessage, historyBefore, page.Conversation, int64(math.MaxInt64), limit, page.Hidden)
 	}
 }
 

@@ -30,13 +30,13 @@ func (s *Store) Groups(ctx context.Context) ([]hub.StoredGroup, error) {
 	groups, err := list(ctx, tx, func(r *sql.Rows) (g hub.StoredGroup, err error) {
 		var created int64
 		var dropped sql.NullInt64
-		err = r.Scan(&g.ID, &g.Name, &created, &dropped, &g.Topic, &g.ReadOnly, &g.Last, &g.Swept)
+		err = r.Scan(&g.ID, &g.Name, &created, &dropped, &g.Topic, &g.ReadOnly, &g.SinceJoined, &g.Last, &g.Swept)
 		if dropped.Valid {
 			g.Dropped = fromMillis(dropped.Int64)
 		}
 		g.Created = fromMillis(created)
 		return g, err
-	}, `SELECT groups.id, name, created, dropped, topic, read_only, `+lastNumber+`, `+sweptNumber+`
+	}, `SELECT groups.id, name, created, dropped, topic, read_only, history_joined, `+lastNumber+`, `+sweptNumber+`
 FROM groups JOIN conversations ON conversations.id = groups.id ORDER BY groups.id`)
 	if err != nil {
 		return nil, err
@@ -48,10 +48,10 @@ FROM groups JOIN conversations ON conversations.id = groups.id ORDER BY groups.i
 	}
 	members, err := list(ctx, tx, func(r *sql.Rows) (m member, err error) {
 		var joined int64
-		err = r.Scan(&m.group, &m.Account.ID, &m.Account.Name, &m.Account.Admin, &m.Role, &joined)
+		err = r.Scan(&m.group, &m.Account.ID, &m.Account.Name, &m.Account.Admin, &m.Role, &joined, &m.Since)
 		m.Joined = fromMillis(joined)
 		return m, err
-	}, `SELECT conversation, accounts.id, accounts.name, admin, role, joined
+	}, `SELECT conversation, accounts.id, accounts.name, admin, role, joined, since
 FROM groups JOIN members ON conversation = groups.id JOIN accounts ON accounts.id = account
 ORDER BY conversation, joined, account`)
 	if err != nil {

@@ -46,12 +46,15 @@ func TestGroups(t *testing.T) {
 		return hub.StoredMember{Account: hub.Account{ID: id, Name: name}, Role: role, Joined: t0}
 	}
 	aniLater := member(ani, "Ani", hub.Member)
-	aniLater.Joined = t0.Add(1e6)
+	aniLater.Joined, aniLater.Since = t0.Add(1e6), 1
 	dapur := hub.StoredGroup{ID: 1, Name: "Dapur", Created: t0, Last: 2, Members: []hub.StoredMember{member(budi, "budi", hub.Owner), aniLater}}
 	kamar := hub.StoredGroup{ID: 2, Name: "kamar", Created: t0, Members: []hub.StoredMember{member(budi, "budi", hub.Owner)}}
 	if diff := cmp.Diff([]hub.StoredGroup{dapur, kamar}, groups(t, s)); diff != "" {
 		t.Error(diff)
 	}
+
+	commit(t, s, hub.RecordHistory{Group: 1, SinceJoined: true})
+	dapur.SinceJoined = true
 
 	// A change of role leaves the rest as it was.
 	if err := s.SavePositions(t.Context(), ani, map[int64]int64{1: 2}); err != nil {

@@ -74,8 +74,9 @@ WHERE `+openInvitation+` RETURNING coalesce(conversation, 0)`, hash, add.Created
 			return err
 		}
 		return errors.Join(
-			a.s.exec(ctx, `INSERT INTO members (conversation, account, role, joined)
-SELECT ?1, ?2, CASE WHEN EXISTS (SELECT 1 FROM members WHERE conversation = ?1) THEN ?3 ELSE ?4 END, ?5`,
+			a.s.exec(ctx, `INSERT INTO members (conversation, account, role, joined, since)
+SELECT ?1, ?2, CASE WHEN EXISTS (SELECT 1 FROM members WHERE conversation = ?1) THEN ?3 ELSE ?4 END, ?5, `+lastNumber+`
+FROM conversations WHERE id = ?1`,
 				group, added.ID, int64(hub.Member), int64(hub.Owner), add.Created.UnixMilli()),
 			a.s.exec(ctx, `INSERT INTO positions (account, conversation, number)
 SELECT ?, id, `+lastNumber+` FROM conversations WHERE id = ?`, added.ID, group),

@@ -42,7 +42,7 @@ func TestInvitations(t *testing.T) {
 	if joined != 1 || err != nil {
 		t.Fatal(joined, err)
 	}
-	if got := groups(t, s)[0].Members; len(got) != 2 || got[1].Account.ID != budi.ID || got[1].Role != hub.Member {
+	if got := groups(t, s)[0].Members; len(got) != 2 || got[1].Account.ID != budi.ID || got[1].Role != hub.Member || got[1].Since != 1 {
 		t.Errorf("the members are %v", got)
 	}
 	if got := positions(t, s, budi.ID); got[1] != 1 {
