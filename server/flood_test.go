@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -118,6 +119,80 @@ func TestStuckReader(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One of a thousand members takes nothing: the others hear what is said as soon
+// as before, and the stuck one's descriptor is gone soon after the write
+// timeout.
+func TestStuckAmongMany(t *testing.T) {
+	const members, messages = 1000, 30
+	cfg := testConfig()
+	cfg.Limits.WriteTimeout, cfg.Limits.Outbox, cfg.Limits.PerAddress = Duration(3*time.Second), 0, 0
+	h := newHouse(t, cfg)
+	names := make([]string, members)
+	for i := range names {
+		names[i] = fmt.Sprintf("u%d", i)
+		h.user(names[i], "rahasia1")
+	}
+	h.group("dapur", "kunci", names[0], names[1:]...)
+	sender := h.login(ProtocolChat, names[0], "rahasia1")
+	var all atomic.Int64
+	heard := make(chan struct{}, 1)
+	for _, name := range names[2:] {
+		p := h.login(ProtocolChat, name, "rahasia1")
+		go func() {
+			for {
+				if _, err := p.ReadLine(); err != nil {
+					return
+				}
+				if all.Add(1)%(members-2) == 0 {
+					heard <- struct{}{}
+				}
+			}
+		}()
+	}
+	// say has all others hear one message, and returns how long that took.
+	say := func() time.Duration {
+		began := time.Now()
+		sender.ask("SENDGROUP dapur x", "Pesan terkirim")
+		select {
+		case <-heard:
+		case <-time.After(patience):
+			t.Fatal("somebody has not heard it")
+		}
+		return time.Since(began)
+	}
+	var before, beside time.Duration // of the slowest
+	for range messages {
+		before = max(before, say())
+	}
+
+	stuck := h.loginBy(narrow, ProtocolChat, names[1], "rahasia1")
+	for range 500 { // more than its sockets take
+		sender.ask("SEND "+names[1]+" "+strings.Repeat("x", 8000), "pesan terkirim")
+	}
+	filled, open := time.Now(), descriptors(t)
+	for range messages {
+		beside = max(beside, say())
+	}
+	if beside > 4*before+250*time.Millisecond {
+		t.Errorf("beside a stuck reader a message took up to %v, without it %v", beside, before)
+	}
+	eventually(t, "the stuck reader is cut off", func() bool { return h.clients() < members })
+	eventually(t, "its descriptor is closed", func() bool { return descriptors(t) < open })
+	if took := time.Since(filled); took > 10*time.Second {
+		t.Errorf("the stuck reader was cut off after %v", took)
+	}
+	stuck.tls.Close()
+}
+
+// descriptors counts those of this process.
+func descriptors(t *testing.T) int {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
 }
 
 // Of many who say much at once each gets its answers, each member hears
