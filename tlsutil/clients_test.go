@@ -2,10 +2,12 @@ package tlsutil
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // clientCert issues a certificate for a client.
@@ -52,6 +54,27 @@ func TestClients(t *testing.T) {
 		if c.alert == "" && err != nil || c.alert != "" && (err == nil || !strings.Contains(err.Error(), c.alert)) {
 			t.Errorf("%s: %v, want %q", c.what, err, c.alert)
 		}
+	}
+}
+
+// TestSubject: what another authority says of a name counts for nothing, though
+// clients may show its certificates.
+func TestSubject(t *testing.T) {
+	own, other := openOwn(t, t.TempDir()), openOwn(t, t.TempDir())
+	leaf, err := x509.ParseCertificate(clientCert(t, other.Authority, "ani").Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{Roots: other.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := tls.ConnectionState{VerifiedChains: chains}
+	if name, issued, ok := other.Subject(state); name != "ani" || !ok || time.Since(issued) > time.Minute {
+		t.Errorf("its own authority says %q, %v, %t", name, issued, ok)
+	}
+	if name, _, ok := own.Subject(state); name != "" || ok {
+		t.Errorf("another authority says %q, %t", name, ok)
 	}
 }
 
