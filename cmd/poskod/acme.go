@@ -225,9 +225,8 @@ func rootsOf(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// readSecret reads the one line of a file that not everybody can read, or of a
-// credential.
-func readSecret(file string) (string, error) {
+// findSecret finds a file that not everybody can read, or a credential.
+func findSecret(file string) (string, error) {
 	path, err := findFile(file)
 	if err != nil {
 		return "", err
@@ -238,6 +237,15 @@ func readSecret(file string) (string, error) {
 	}
 	if mode := info.Mode().Perm(); mode&0o027 != 0 {
 		return "", fmt.Errorf("tls.acme.eab_key_file: %s has mode %04o, but must be 0640 or stricter", path, mode)
+	}
+	return path, nil
+}
+
+// readSecret reads the one line of such a file.
+func readSecret(file string) (string, error) {
+	path, err := findSecret(file)
+	if err != nil {
+		return "", err
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

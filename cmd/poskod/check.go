@@ -44,29 +44,61 @@ func (p *program) check() error {
 	return errors.Join(checkTLS(s.TLS), checkDir(s.dir), checkXferlog(s.Log.Xferlog))
 }
 
-func checkTLS(c server.TLS) error {
+func checkTLS(c server.TLS) (err error) {
 	if c.ClientCA != "" {
-		if _, err := tlsutil.ReadCAs(c.ClientCA); err != nil {
-			return err
-		}
+		_, err = tlsutil.ReadCAs(c.ClientCA)
 	}
 	if c.Mode == server.ModeFiles {
-		pairs, err := pairsOf(c)
-		if errors.Is(err, errNoCredentials) {
-			return nil // only the daemon can see them
-		}
-		if err != nil {
-			return err
-		}
-		_, err = tlsutil.OpenFiles(pairs, slog.New(slog.DiscardHandler))
-		return err
+		return errors.Join(err, checkPairs(c))
 	}
-	_, err := tlsutil.ParseNames(c.Names)
+	_, badNames := tlsutil.ParseNames(c.Names)
+	err = errors.Join(err, badNames)
 	if c.Mode == server.ModeACME {
-		_, rootErr := rootsOf(c.ACME.CARoot)
-		err = errors.Join(err, rootErr)
+		err = errors.Join(err, checkACME(c.ACME))
 	}
 	return err
+}
+
+func checkPairs(c server.TLS) error {
+	pairs, err := pairsOf(c)
+	if errors.Is(err, errNoCredentials) {
+		return nil // only the daemon can see them
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tlsutil.OpenFiles(pairs, slog.New(slog.DiscardHandler))
+	return err
+}
+
+// checkACME looks at the files that are named. Those that the user of
+// poskod-acme.service alone may see are left to that service.
+func checkACME(c server.ACME) error {
+	_, roots := rootsOf(c.CARoot)
+	var secret, hook error
+	if c.EABKeyFile != "" {
+		_, secret = findSecret(c.EABKeyFile)
+	}
+	if c.DNSHook != "" {
+		hook = checkProgram(c.DNSHook)
+	}
+	if errors.Is(secret, errNoCredentials) || errors.Is(secret, fs.ErrPermission) {
+		secret = nil
+	}
+	return errors.Join(roots, secret, hook)
+}
+
+func checkProgram(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil
+	case err != nil:
+		return fmt.Errorf("tls.acme.dns_hook: %w", err)
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		return fmt.Errorf("tls.acme.dns_hook: %s is no program", path)
+	}
+	return nil
 }
 
 // checkXferlog says why the file of that name can't be written, or made.

@@ -259,6 +259,10 @@ func TestSocket(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	h := newHouse(t, "")
+	open := filepath.Join(h.dir, "open.key")
+	if err := os.WriteFile(open, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	before := entries(t, h.dir)
 	if r := h.run("", "check"); r != (result{"configuration is good\n", "", 0}) {
 		t.Errorf("got %+v", r)
@@ -266,6 +270,25 @@ func TestCheck(t *testing.T) {
 	if diff := cmp.Diff(before, entries(t, h.dir)); diff != "" {
 		t.Errorf("the check has changed the state directory:\n%s", diff)
 	}
+	h.write(fastConfig + `[tls]
+mode = "acme"
+names = ["pos.example"]
+client_auth = "optional"
+client_ca = "none.ca"
+[tls.acme]
+agreed_terms = true
+ca_root = "none.pem"
+dns_hook = "open.key"
+eab_key_id = "id"
+eab_key_file = "open.key"
+`)
+	r := h.run("", "check")
+	for _, want := range []string{"none.ca: no such file", "none.pem: no such file", "open.key has mode 0644", "open.key is no program"} {
+		if r.status != 1 || !strings.Contains(r.err, want) {
+			t.Errorf("acme: no %q in %+v", want, r)
+		}
+	}
+	h.write(fastConfig)
 	h.serve()
 	if r := h.run("", "check"); r.status != 0 {
 		t.Errorf("beside a daemon: %+v", r)
