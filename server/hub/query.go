@@ -277,51 +277,50 @@ func (s *Session) Past(ctx context.Context, name string, page Page) ([]Message, 
 		page.Conversation, page.Of = 0, s.at.Account.ID
 		return s.hub.store.History(ctx, page)
 	}
-	c, err := s.conversation(ctx, name)
-	if err != nil || c == nil {
+	span, err := s.readableBy(ctx, name)
+	if err != nil || span.Conversation == 0 {
 		return nil, err
 	}
-	page.Conversation, page.Hidden = c.id, s.hidden(c)
+	page.Conversation, page.Hidden = span.Conversation, span.After
 	return s.hub.store.History(ctx, page)
 }
 
-// hidden is the number up to which a conversation's messages are not the
-// account's to see.
-func (s *Session) hidden(c *conversation) int64 {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	return s.hides(c)
-}
-
-// hides is hidden for a caller that holds mu.
-func (s *Session) hides(c *conversation) int64 {
+// readable is what the session's account may read of a conversation that it
+// takes part in. mu is held.
+func (s *Session) readable(c *conversation) Span {
+	span := Span{Conversation: c.id, Last: c.last}
 	if g := s.hub.groups[c.id]; g != nil && g.sinceJoined {
-		return g.members[s.at.Account.ID].Since
+		span.After = g.members[s.at.Account.ID].Since
 	}
-	return 0
+	return span
 }
 
-// conversation finds what a name stands for; nil if two accounts have never
-// talked.
-func (s *Session) conversation(ctx context.Context, name string) (*conversation, error) {
+// readableBy is what the account may read of the conversation that a name stands
+// for; the zero Span if two accounts have never talked. Whether it is a member
+// and since when is one question: who is put out in between would see all.
+func (s *Session) readableBy(ctx context.Context, name string) (Span, error) {
 	h := s.hub
 	h.mu.Lock()
 	g, err := s.member(name)
-	h.mu.Unlock()
 	if err == nil {
-		return &g.conversation, nil
+		defer h.mu.Unlock()
+		return s.readable(&g.conversation), nil
 	}
+	h.mu.Unlock()
 	if !errors.Is(err, ErrNoGroup) {
-		return nil, err
+		return Span{}, err
 	}
 	other, err := h.store.AccountByName(ctx, key(name))
 	if errors.Is(err, ErrNoAccount) {
-		return nil, ErrNoGroup
+		return Span{}, ErrNoGroup
 	}
 	if err != nil {
-		return nil, err
+		return Span{}, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.privates[pairOf(s.at.Account.ID, other.ID)], nil
+	if c := h.privates[pairOf(s.at.Account.ID, other.ID)]; c != nil {
+		return s.readable(c), nil
+	}
+	return Span{}, nil
 }

@@ -25,26 +25,23 @@ func (s *Session) Search(ctx context.Context, words []string, limit int) ([]Mess
 
 // searched returns where the words are to be looked for, and which.
 func (s *Session) searched(ctx context.Context, words []string) ([]Span, []string, error) {
-	h := s.hub
 	if len(words) > 1 {
-		c, err := s.conversation(ctx, words[0])
+		span, err := s.readableBy(ctx, words[0])
 		switch {
-		case err == nil && c == nil:
+		case err == nil && span.Conversation == 0:
 			return nil, nil, nil
 		case err == nil:
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			return []Span{{Conversation: c.id, After: s.hides(c), Last: c.last}}, words[1:], nil
+			return []Span{span}, words[1:], nil
 		case !errors.Is(err, ErrNoGroup):
 			return nil, nil, err
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
 	var spans []Span
 	for c := range s.conversations() {
 		if c.last > 0 {
-			spans = append(spans, Span{Conversation: c.id, After: s.hides(c), Last: c.last})
+			spans = append(spans, s.readable(c))
 		}
 	}
 	return spans, words, nil

@@ -246,6 +246,8 @@ func (m *memory) apply(record hub.Record) error {
 			g.Sanctions = append(g.Sanctions, hub.StoredSanction{Account: m.accounts[r.Account], Sanction: r.Sanction})
 		}
 	case hub.RecordGroupPassword:
+	case hub.RecordHistory:
+		m.groups[r.Group].SinceJoined = r.SinceJoined
 	case hub.RecordTopic:
 		m.groups[r.Group].Topic = r.Topic
 	case hub.RecordAct:
@@ -327,7 +329,7 @@ func (m *memory) join(r hub.RecordJoin) error {
 	if g.dropped() || r.Position != g.Last {
 		return errOdd
 	}
-	g.Members = append(g.Members, hub.StoredMember{Account: who, Role: r.Role, Joined: r.Time})
+	g.Members = append(g.Members, hub.StoredMember{Account: who, Role: r.Role, Joined: r.Time, Since: r.Position})
 	m.positions[[2]int64{r.Account, r.Group}] = r.Position
 	return nil
 }
@@ -341,7 +343,7 @@ func (m *memory) History(_ context.Context, page hub.Page) ([]hub.Message, error
 		if page.Conversation == 0 {
 			mine = m.takesPart(page.Of, said.Conversation)
 		}
-		if mine && (page.Side != hub.Before || said.Number < page.Number) && (page.Side != hub.After || said.Number > page.Number) {
+		if mine && said.Number > page.Hidden && (page.Side != hub.Before || said.Number < page.Number) && (page.Side != hub.After || said.Number > page.Number) {
 			all = append(all, said)
 		}
 	}
