@@ -47,10 +47,12 @@ func (m *privateMessage) plan(r *round) error {
 
 func (m *privateMessage) apply(r *round) {
 	if m.once.repeated {
+		m.once.repeat(r, m.from.ID)
 		return
 	}
 	e := &Event{What: SaidPrivately, Message: m.said, recipient: m.recipient}
 	if m.talk == nil && !r.h.online(m.recipient) {
+		m.once.unsaid(r, m.from.ID)
 		r.answer(ErrOffline) // it has gone during the commit, and nothing is kept
 		return
 	}
@@ -109,6 +111,7 @@ func (m *groupMessage) plan(r *round) (err error) {
 
 func (m *groupMessage) apply(r *round) {
 	if m.once.repeated {
+		m.once.repeat(r, m.from.ID)
 		return
 	}
 	m.once.apply(r, m.from.ID)

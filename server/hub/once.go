@@ -102,6 +102,21 @@ func (o *once) apply(r *round, account int64) {
 	}
 }
 
+// unsaid notes that the message of this round has not come about after all.
+func (o *once) unsaid(r *round, account int64) {
+	if o.token != "" {
+		r.used[use{account, o.token}] = false
+	}
+}
+
+// repeat answers a message that repeats another one: as that was, if it was of
+// this round and has not come about.
+func (o *once) repeat(r *round, account int64) {
+	if said, here := r.used[use{account, o.token}]; here && !said {
+		r.answer(ErrOffline)
+	}
+}
+
 // spend remembers that a token was used.
 func (h *Hub) spend(t StoredToken) {
 	s := h.spent[t.Account]

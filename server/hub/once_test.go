@@ -97,6 +97,31 @@ func TestOnceUnkept(t *testing.T) {
 	})
 }
 
+// If nobody was told after all, a repetition in the same round is no success
+// either, and the token may be used again.
+func TestOnceUnsaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t, newMemory(9), hub.Settings{})
+		w.group("dapur", 1)
+		ani, budi := w.attach(1), w.attach(2)
+		g := w.hold()
+		queue(func() error { return ani.sendGroup("dapur", "first") })
+		<-g.entered
+		queue(func() error { return ani.sendGroup("dapur", "second") }) // so that the round is committed
+		one := queue(func() error { return ani.sendOnce("a", "u2", "one") })
+		two := queue(func() error { return ani.sendOnce("a", "u2", "one") })
+		g.result <- nil
+		<-g.entered
+		budi.Detach(true)
+		g.open()
+		want(t, <-one, hub.ErrOffline)
+		want(t, <-two, hub.ErrOffline)
+		budi = w.attach(2)
+		want(t, ani.sendOnce("a", "u2", "one"), nil)
+		budi.told("MSG 0 u1 u2 one")
+	})
+}
+
 // The oldest of too many tokens are forgotten, in memory as on the disk.
 func TestOnceMany(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
