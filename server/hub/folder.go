@@ -31,10 +31,8 @@ func (s *Session) Folders() []Folder {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	var all []Folder
-	for _, g := range s.hub.groups {
-		if m, ok := g.members[s.at.Account.ID]; ok {
-			all = append(all, g.folder(m))
-		}
+	for _, g := range s.hub.joined[s.at.Account.ID] {
+		all = append(all, g.folder(g.members[s.at.Account.ID]))
 	}
 	slices.SortFunc(all, func(a, b Folder) int { return byNames(a.Name, b.Name) })
 	return all

@@ -275,7 +275,7 @@ func (d *deleteAccount) plan(r *round) error {
 	if r.gone(id) {
 		return ErrNoAccount
 	}
-	for _, g := range r.allGroups() {
+	for _, g := range r.groupsOf(id) {
 		if _, ok := r.of(g)[id]; ok {
 			r.leave(g, id)
 			d.parting = append(d.parting, parting{g, r.of(g)})
@@ -286,17 +286,12 @@ func (d *deleteAccount) plan(r *round) error {
 	return nil
 }
 
-// allGroups are the groups at this place, those in the trash too.
-func (r *round) allGroups() []*group {
-	var all []*group
-	all = slices.AppendSeq(all, maps.Values(r.h.groups))
-	all = slices.AppendSeq(all, maps.Values(r.h.trash))
-	for _, g := range r.made {
-		if r.h.trash[g.id] != g {
-			all = append(all, g)
-		}
-	}
-	return all
+// groupsOf are the groups that an account may belong to at this place, those in
+// the trash too; some of them twice.
+func (r *round) groupsOf(account int64) []*group {
+	all := slices.Collect(maps.Values(r.h.joined[account]))
+	all = slices.AppendSeq(all, maps.Keys(r.members))
+	return slices.AppendSeq(all, maps.Values(r.h.trash))
 }
 
 func (d *deleteAccount) apply(r *round) {
