@@ -94,6 +94,7 @@ type conversation struct {
 
 	swept  int64     // messages up to this number are deleted, or will be
 	oldest time.Time // of the first that is left; zero where it is not known
+	undone bool      // of keep's goroutine: some of those to be deleted are still there
 }
 
 // A pair names a private conversation: a <= b.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -341,6 +342,37 @@ func TestRetentionByCount(t *testing.T) {
 		w.left(id, 10, 11)
 		want(t, ani.sendGroup("dapur", "12"), nil) // numbers go on
 		w.left(id, 10, 11, 12)
+	})
+}
+
+// What could not be deleted is tried again soon.
+func TestRetentionAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := defaults
+		settings.Groups.Age = time.Hour
+		store := newMemory(9)
+		var steps atomic.Int32
+		store.onSweep = func() error {
+			if steps.Add(1) == 2 {
+				return hub.ErrFull
+			}
+			return nil
+		}
+		w := open(t, store, settings)
+		id := w.group("dapur", 1)
+		ani := w.attach(1)
+		for range 3 {
+			want(t, ani.sendGroup("dapur", "old"), nil)
+		}
+		time.Sleep(30 * time.Minute) // of the bubble
+		want(t, ani.sendGroup("dapur", "young"), nil)
+		time.Sleep(30 * time.Minute)
+		for steps.Load() < 2 {
+			time.Sleep(time.Second)
+		}
+		w.left(id, 2, 3, 4)
+		time.Sleep(10 * time.Second)
+		w.left(id, 4)
 	})
 }
 

@@ -36,6 +36,7 @@ type memory struct {
 	onSave      func(positions map[int64]int64)
 	onPositions func() error
 	onUnread    func() error
+	onSweep     func() error
 }
 
 type storedGroup struct{ hub.StoredGroup }
@@ -370,6 +371,11 @@ func (m *memory) Aged(_ context.Context, conversation, after int64, before time.
 
 // Sweep deletes one message at a time. Here they stay, without an ID.
 func (m *memory) Sweep(_ context.Context, conversation, number int64) (more bool, err error) {
+	if m.onSweep != nil {
+		if err := m.onSweep(); err != nil {
+			return false, err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, said := range m.numbered[conversation][:number] {

@@ -47,9 +47,10 @@ func (h *Hub) sweepOne(ctx context.Context, c *conversation, keep Retention) (er
 		}
 	}
 	number, more := h.markSwept(c, number, oldest)
-	for more && err == nil {
+	for more = more || c.undone; more && err == nil; {
 		more, err = h.store.Sweep(ctx, c.id, number)
 	}
+	c.undone = err != nil
 	return err
 }
 
