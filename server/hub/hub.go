@@ -78,7 +78,9 @@ type Hub struct {
 	// Of the round's goroutine.
 	lastMessage, lastConversation int64
 
-	swept bool // of keep's goroutine: no forgotten group has messages
+	// Of keep's goroutine.
+	swept   bool // no forgotten group has messages
+	indexed int  // how many changes there were when Search knew all messages
 }
 
 // A Retention says which messages of each conversation are kept; 0 is all.
@@ -135,6 +137,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 		trash:    map[int64]*group{},
 		privates: map[pair]*conversation{}, partners: map[int64][]*conversation{},
 		spent: map[int64]*spent{}, showing: map[*Session][]Span{},
+		indexed: -mostBehind, // what an earlier run has left is not known
 	}
 	h.rounds.init()
 	h.Configure(opt.Settings)

@@ -12,6 +12,9 @@ const (
 	keepTime = 10 * time.Second
 	// idle is how many changes may come in that time for it to be a quiet one.
 	idle = 100
+	// mostBehind bounds what a Search may have to index first, in changes: some
+	// seconds' work.
+	mostBehind = 200_000
 )
 
 // keep does from time to time what nobody waits for, in small steps between
@@ -31,7 +34,8 @@ func (h *Hub) keep(ctx context.Context) {
 		h.sweep(ctx)
 		h.forget(ctx)
 		before := changes
-		if changes = h.rounds.count(); changes-before <= idle {
+		changes = h.rounds.count()
+		if changes-before <= idle || changes-h.indexed >= mostBehind {
 			h.index(ctx)
 		}
 	}
@@ -55,16 +59,23 @@ func (h *Hub) savePositions(ctx context.Context) {
 }
 
 // index makes messages known to Search, which does so itself with what is left.
-// It stops when there is more to do than that.
+// It stops when there is more to do than that, unless much is left.
 func (h *Hub) index(ctx context.Context) {
 	begun := h.rounds.count()
-	for more := true; more && h.rounds.count()-begun <= idle; {
+	for more := true; more; {
+		now := h.rounds.count()
+		if now-begun > idle && now-h.indexed < mostBehind {
+			return
+		}
 		var err error
 		if more, err = h.store.Index(ctx); err != nil {
 			if ctx.Err() == nil {
 				h.log.Error("messages not indexed", "err", err)
 			}
 			return
+		}
+		if !more {
+			h.indexed = now
 		}
 	}
 }

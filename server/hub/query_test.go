@@ -116,7 +116,7 @@ func TestSearch(t *testing.T) {
 	})
 }
 
-// Messages are indexed when little happens.
+// Messages are indexed when little happens, or when many are not.
 func TestIndex(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.group("dapur", 1)
@@ -129,14 +129,27 @@ func TestIndex(t *testing.T) {
 				t.Errorf("%d messages are indexed, want %d", w.store.indexed, n)
 			}
 		}
-		for range 100 {
+		indexed(0) // whatever an earlier run has left
+		for range 101 {
 			want(t, ani.sendGroup("dapur", "busy"), nil)
 		}
 		indexed(0)
 		for range 100 {
 			want(t, ani.sendGroup("dapur", "quiet"), nil)
 		}
-		indexed(200)
+		indexed(201)
+		want(t, ani.sendGroup("dapur", "busy again"), nil)
+		for i := range 200_000 {
+			ani.SendGroup("kebun", "refused", "", func(error) {})
+			if i%50 == 0 { // more wait for each other
+				synctest.Wait()
+			}
+		}
+		indexed(202)
+		for range 101 {
+			want(t, ani.sendGroup("dapur", "busy still"), nil)
+		}
+		indexed(202)
 	})
 }
 

@@ -411,9 +411,8 @@ func (m *memory) Index(context.Context) (more bool, err error) {
 	defer m.mu.Unlock()
 	if m.indexed < len(m.messages) {
 		m.indexed++
-		return true, nil
 	}
-	return false, nil
+	return m.indexed < len(m.messages), nil
 }
 
 func (m *memory) Unread(_ context.Context, spans []hub.Span, after int64, limit int) ([]hub.Message, error) {

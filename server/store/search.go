@@ -22,8 +22,13 @@ WHERE id > (SELECT coalesce(max(id), 0) FROM search_docsize) ORDER BY id LIMIT ?
 
 // Index: see hub.Store.
 func (s *Store) Index(ctx context.Context) (more bool, err error) {
-	err = s.write(ctx, s.lazy, func(ctx context.Context) (err error) {
-		more, err = changed(ctx, s.lazy, indexMore, indexRows)
+	err = s.write(ctx, s.lazy, func(ctx context.Context) error {
+		res, err := s.lazy.ExecContext(ctx, indexMore, indexRows)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		more = n == indexRows // or there would always be more on a busy server
 		return err
 	})
 	return more, full(err, hub.ErrFull)

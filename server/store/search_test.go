@@ -110,7 +110,7 @@ func TestIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := one(t.Context(), s.read, scanInt, `SELECT count(*) FROM search_docsize`); steps != 4 || n != 2*indexRows+2 || err != nil {
+	if n, err := one(t.Context(), s.read, scanInt, `SELECT count(*) FROM search_docsize`); steps != 3 || n != 2*indexRows+2 || err != nil {
 		t.Errorf("%d messages after %d steps, %v", n, steps, err)
 	}
 }
