@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -33,8 +32,9 @@ type ledger struct {
 }
 
 // TestDurability kills the daemon at random moments while several connections
-// talk and upload. After each restart everything that was acknowledged is
-// there, whole and in order, and nothing is there twice or in part.
+// talk, upload and read. After each restart everything that was acknowledged is
+// there, whole and in order, and nothing is there twice or in part; and CHECK
+// misses nothing.
 func TestDurability(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, "[chat]\nrate = 0\n")
@@ -47,13 +47,18 @@ func TestDurability(t *testing.T) {
 	for i := range ledgers {
 		ledgers[i] = &ledger{stored: map[string]int{}}
 	}
-	for range rounds {
-		h.serve()
-		h.verify(ledgers)
-		h.disturb(ledgers, 1+random.IntN(60))
-	}
+	budi := newReader("budi")
 	h.serve()
+	p := must(h.chat(h.address("chat"), "budi"))(t)
+	must(p.Do("JOIN dapur kunci"))(t)
+	p.Close()
+	for range rounds {
+		h.verify(ledgers)
+		h.disturb(ledgers, budi, 1+random.IntN(60))
+		h.serve()
+	}
 	h.verify(ledgers)
+	budi.settled(h)
 	if n := len(ledgers[0].acked); n < rounds {
 		t.Errorf("only %d messages of the first sender were acknowledged: this has tested little", n)
 	}
@@ -61,12 +66,12 @@ func TestDurability(t *testing.T) {
 
 // disturb has every connection work, and kills the daemon as soon as so many
 // acknowledgements have come.
-func (h *house) disturb(ledgers []*ledger, enough int) {
+func (h *house) disturb(ledgers []*ledger, budi *reader, enough int) {
 	h.t.Helper()
 	chat, files := h.address("chat"), h.address("files")
-	listener := must(h.chat(chat, "budi"))(h.t) // whom the private messages are for
+	reads := budi.random.IntN(2) == 0
+	listener := budi.connect(h, reads) // whom the private messages are for
 	defer listener.Close()
-	go io.Copy(io.Discard, listener.nc)
 	var acked atomic.Int64
 	kill := sync.OnceFunc(func() { h.daemon.Process.Kill() })
 	acknowledged := func() {
@@ -83,6 +88,9 @@ func (h *house) disturb(ledgers []*ledger, enough int) {
 		}
 	}
 	var working sync.WaitGroup
+	if reads {
+		working.Go(func() { budi.read(h.t, listener) })
+	}
 	for i, l := range ledgers {
 		work := l.talk
 		if i > senders {
