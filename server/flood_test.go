@@ -55,12 +55,7 @@ func TestStuckReader(t *testing.T) {
 			cfg := testConfig()
 			set(&cfg.Limits)
 			h := newHouse(t, cfg)
-			names := make([]string, members)
-			for i := range names {
-				names[i] = fmt.Sprintf("u%d", i)
-				h.user(names[i], "rahasia1")
-			}
-			h.group("dapur", "kunci", names[0], names[1:]...)
+			names := h.crowd(members)
 			stuck := h.loginBy(narrow, ProtocolChat, names[1], "rahasia1")
 			var readers []*listener
 			for _, name := range names[2:] {
@@ -121,6 +116,18 @@ func TestStuckReader(t *testing.T) {
 	}
 }
 
+// crowd makes so many accounts, u0 and on, that are the members of the group
+// dapur. The first is its owner.
+func (h *house) crowd(members int) []string {
+	names := make([]string, members)
+	for i := range names {
+		names[i] = fmt.Sprintf("u%d", i)
+		h.user(names[i], "rahasia1")
+	}
+	h.group("dapur", "kunci", names[0], names[1:]...)
+	return names
+}
+
 // One of a thousand members takes nothing: the others hear what is said as soon
 // as before, and the stuck one's descriptor is gone soon after the write
 // timeout.
@@ -129,12 +136,7 @@ func TestStuckAmongMany(t *testing.T) {
 	cfg := testConfig()
 	cfg.Limits.WriteTimeout, cfg.Limits.Outbox, cfg.Limits.PerAddress = Duration(3*time.Second), 0, 0
 	h := newHouse(t, cfg)
-	names := make([]string, members)
-	for i := range names {
-		names[i] = fmt.Sprintf("u%d", i)
-		h.user(names[i], "rahasia1")
-	}
-	h.group("dapur", "kunci", names[0], names[1:]...)
+	names := h.crowd(members)
 	sender := h.login(ProtocolChat, names[0], "rahasia1")
 	var all atomic.Int64
 	heard := make(chan struct{}, 1)
