@@ -58,6 +58,7 @@ func (p *program) acme() error {
 	level := new(slog.LevelVar)
 	level.Set(s.Log.Level)
 	log := newLog(s.Log.Format, level)
+	slog.SetDefault(log) // of the libraries that ask for none
 	answering, err := listenACME(s.TLS, handed)
 	if err != nil {
 		return err

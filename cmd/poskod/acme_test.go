@@ -74,8 +74,17 @@ func TestACMEAlone(t *testing.T) {
 	t.Parallel()
 	a := acmetest.New(t)
 	h := newACMEHouse(t, a, "")
+	locks := filepath.Join(h.dir, "tls", "acme", "locks")
+	if err := os.MkdirAll(locks, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := []byte(`{"created": "2026-01-01T00:00:00Z", "updated": "2026-01-01T00:00:00Z"}`)
+	if err := os.WriteFile(filepath.Join(locks, "issue_cert_pos.example.lock"), old, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	h.serve()
 	chat := h.address("chat")
+	h.log.await(`level=INFO msg=".*Lock for 'issue_cert_pos.example' is stale`)
 	h.log.await(`a certificate could not be had.*can't be reached`)
 	got := h.certShows("can't be reached")
 	for _, want := range []string{"NEEDS YOU: there is no certificate", "waiting for   the authority's first certificate", "own authority in"} {

@@ -63,6 +63,7 @@ func start(ctx context.Context, p *program, s settings, handed listeners) (_ *da
 	d := &daemon{program: p, settings: s, level: new(slog.LevelVar), failed: make(chan error, 1)}
 	d.level.Set(s.Log.Level)
 	d.log = newLog(s.Log.Format, d.level)
+	slog.SetDefault(d.log) // of the libraries that ask for none
 	var open []func()
 	defer func() {
 		if err != nil {

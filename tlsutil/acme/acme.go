@@ -78,7 +78,8 @@ type Obtainer struct {
 }
 
 // New prepares an Obtainer and makes its directory. The caller has agreed to
-// the authority's terms.
+// the authority's terms. What certmagic says of its locks goes to slog's default
+// logger.
 func New(o Options) (*Obtainer, error) { return newObtainer(o, checkEvery, firstWait) }
 
 func newObtainer(o Options, check, wait time.Duration) (*Obtainer, error) {
@@ -94,6 +95,7 @@ func newObtainer(o Options, check, wait time.Duration) (*Obtainer, error) {
 		dir: dir, names: o.Names, log: o.Log,
 		got: make(chan struct{}, 1), check: check, wait: wait,
 	}
+	adopt()
 	logger := newZap(o.Log)
 	ob.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return ob.renews, nil },
