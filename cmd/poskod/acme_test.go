@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -94,6 +95,13 @@ func TestACMEAlone(t *testing.T) {
 	}
 	if got := h.shown(chat); !strings.HasPrefix(got, "posko authority") {
 		t.Errorf("while the authority is down: by %q", got)
+	}
+	authority := x509.NewCertPool()
+	authority.AppendCertsFromPEM([]byte(h.must("", "cert", "ca", "--renew", "--yes")))
+	if nc, err := tls.Dial("tcp", chat, &tls.Config{RootCAs: authority, ServerName: "pos.example"}); err != nil {
+		t.Errorf("with a new authority: %v", err)
+	} else {
+		nc.Close()
 	}
 	a.Start()
 	h.signal(syscall.SIGHUP) // tries again at once

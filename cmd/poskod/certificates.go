@@ -241,7 +241,11 @@ func (cs *certificates) RenewCA() error {
 	if err != nil {
 		return err
 	}
-	if serving, ok := cs.source().(*tlsutil.Own); ok {
+	source := cs.source()
+	if meantime, ok := source.(*acme.Source); ok {
+		source = meantime.Fallback()
+	}
+	if serving, ok := source.(*tlsutil.Own); ok {
 		err = serving.RenewAuthority()
 	} else {
 		err = own.Renew(c.Names)

@@ -79,6 +79,9 @@ func (s *Source) Run(ctx context.Context) {
 	}
 }
 
+// Fallback is what serves as long as a certificate is missing; nil for nothing.
+func (s *Source) Fallback() tlsutil.Source { return s.fallback }
+
 // look takes what is in the folder. What can't be read or used leaves what was
 // served before.
 func (s *Source) look() {
