@@ -47,19 +47,36 @@ func tighten(name string, log *slog.Logger) error {
 func WriteFile(dir, name string, data []byte, mode fs.FileMode) error {
 	tmp := filepath.Join(dir, "."+name+".new")
 	os.Remove(tmp) // if it can't be, O_EXCL says so
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err := create(tmp, data, mode); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, filepath.Join(dir, name)); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return syncDir(dir)
+}
+
+// CreateFile makes the file dir/name, and has made it durable when it returns
+// nil. If the name is there already the error is fs.ErrExist, also for all but
+// one of several callers at once. After a crash the file may be incomplete.
+func CreateFile(dir, name string, data []byte, mode fs.FileMode) error {
+	if err := create(filepath.Join(dir, name), data, mode); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// create makes a file that must not be there; after an error it is not.
+func create(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(tmp, filepath.Join(dir, name))
+	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return syncDir(dir)
+	return nil
 }
 
 func syncDir(dir string) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,7 +93,7 @@ func (p *program) issue(cmd *cobra.Command, names []string) error {
 	keyName, certName := base+".key", base+".pem"
 	for _, name := range []string{keyName, certName} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil && !force {
-			return fmt.Errorf("%s is there already: move it away, or add --force to replace it", filepath.Join(dir, name))
+			return thereAlready(dir, name) // before anything is issued
 		}
 	}
 	data, err := p.issued(cmd, client, names)
@@ -103,15 +104,32 @@ func (p *program) issue(cmd *cobra.Command, names []string) error {
 	if key == nil {
 		return errors.New("no key was issued")
 	}
-	if err := tlsutil.WriteFile(dir, keyName, pem.EncodeToMemory(key), 0o600); err != nil {
+	write := tlsutil.WriteFile
+	if !force {
+		write = createFile
+	}
+	if err := write(dir, keyName, pem.EncodeToMemory(key), 0o600); err != nil {
 		return err
 	}
-	if err := tlsutil.WriteFile(dir, certName, chain, 0o644); err != nil {
+	if err := write(dir, certName, chain, 0o644); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "key          %s\ncertificate  %s\n",
 		filepath.Join(dir, keyName), filepath.Join(dir, certName))
 	return err
+}
+
+// createFile is tlsutil.CreateFile, with an error that says what to do.
+func createFile(dir, name string, data []byte, mode fs.FileMode) error {
+	err := tlsutil.CreateFile(dir, name, data, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return thereAlready(dir, name)
+	}
+	return err
+}
+
+func thereAlready(dir, name string) error {
+	return fmt.Errorf("%s is there already: move it away, or add --force to replace it", filepath.Join(dir, name))
 }
 
 // issued has the certificate issued. Without a daemon, root would have to give

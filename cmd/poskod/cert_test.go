@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,5 +141,36 @@ func TestCertIssue(t *testing.T) {
 				t.Errorf("renewed:\n%s", renewed)
 			}
 		})
+	}
+}
+
+// TestCertIssueAtOnce has several certificates issued for one name at once. One
+// of them is written, key and certificate.
+func TestCertIssueAtOnce(t *testing.T) {
+	h := newHouse(t, "")
+	h.serve()
+	out := t.TempDir()
+	written := make(chan bool)
+	const n = 8
+	for range n {
+		go func() {
+			got := h.run("", "cert", "issue", "--dir", out, "imap.example")
+			if got.status != 0 && !strings.Contains(got.err, "--force") {
+				t.Errorf("refused: %+v", got)
+			}
+			written <- got.status == 0
+		}()
+	}
+	count := 0
+	for range n {
+		if <-written {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Errorf("%d have been written", count)
+	}
+	if _, err := tls.LoadX509KeyPair(filepath.Join(out, "imap.example.pem"), filepath.Join(out, "imap.example.key")); err != nil {
+		t.Error(err)
 	}
 }
