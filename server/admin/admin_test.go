@@ -32,8 +32,26 @@ type rooms struct {
 	hub      *hub.Hub
 	disk     *sandbox.Disk
 	status   admin.Status
+	issuer   issuer
 	log      buffer
 	client   *line.Client
+}
+
+// An issuer is an authority that issues texts, or fails with err.
+type issuer struct{ err error }
+
+func (i *issuer) CA() (pem []byte, fingerprint string, err error) {
+	return []byte("BEGIN\nca\nEND\n"), "AB:CD", i.err
+}
+
+func (i *issuer) RenewCA() error { return i.err }
+
+func (i *issuer) IssueServer(names []string) ([]byte, error) {
+	return []byte("BEGIN\n" + strings.Join(names, "\n") + "\nEND\n"), i.err
+}
+
+func (i *issuer) IssueClient(name string) ([]byte, error) {
+	return []byte("BEGIN\n" + name + "\nEND\n"), i.err
 }
 
 // A buffer is a bytes.Buffer for several goroutines.
@@ -78,6 +96,7 @@ func open(t *testing.T) *rooms {
 	dialect := admin.New(admin.Options{
 		Accounts: r.accounts, Hub: r.hub, Disk: r.disk,
 		Status:      func() admin.Status { return r.status },
+		Authority:   &r.issuer,
 		MinPassword: func() int { return 8 },
 	})
 	here, there := net.Pipe()
@@ -217,9 +236,10 @@ func (r *rooms) attach(t *testing.T, name string) (*hub.Session, <-chan hub.Reas
 
 func TestSessionsEnd(t *testing.T) {
 	for command, want := range map[string]hub.Reason{
-		"USERDEL ani":              hub.AccountDeleted,
-		"USERDISABLE ani":          hub.AccountDisabled,
-		"USERPASSWD ani rahasia12": hub.PasswordChanged,
+		"USERDEL ani":                    hub.AccountDeleted,
+		"USERDISABLE ani":                hub.AccountDisabled,
+		"USERPASSWD ani rahasia12":       hub.PasswordChanged,
+		"USERCERTDEL ani " + fingerprint: hub.CertificateRevoked,
 	} {
 		t.Run(command, func(t *testing.T) {
 			r := open(t)
@@ -340,5 +360,82 @@ func TestDays(t *testing.T) {
 		if got := (admin.Certificate{NotAfter: now.Add(left)}).Days(now); got != want {
 			t.Errorf("%v: got %d, want %d", left, got, want)
 		}
+	}
+}
+
+var fingerprint = strings.Repeat("ab", 32)
+
+// TestCertificates is about the server's certificates and the clients'.
+func TestCertificates(t *testing.T) {
+	r := open(t)
+	soon := time.Now().Add(10*24*time.Hour + time.Hour)
+	r.status.Certificates = []admin.Certificate{
+		{Names: []string{"a.example", "b.example"}, Source: "file x", Issuer: "R3", NotAfter: soon, Tried: time.Now()},
+		{Names: []string{"c.example"}, Source: "ACME", Err: errors.New("no\nroute"), Trouble: "there is none", Next: "mend that", Waiting: "the authority"},
+		{Names: []string{"d.example"}, Source: "ACME", Issuer: "R3", NotAfter: soon, Tried: time.Now(), Err: errors.New("late"), Next: "wait"},
+	}
+	shown := strings.ToUpper(strings.Repeat("ab:", 31) + "ab")
+	steps := func(steps ...[2]string) {
+		t.Helper()
+		for _, step := range steps {
+			if diff := cmp.Diff(step[1], r.do(t, step[0])); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", step[0], diff)
+			}
+		}
+	}
+	steps([][2]string{
+		{"CERT", `[OK] 23 baris
+names	a.example b.example
+state	good
+source	file x
+issuer	R3
+not after	TIME
+days left	10
+last renewal	TIME succeeded
+
+names	c.example
+state	NEEDS YOU: there is none
+to do	mend that
+waiting for	the authority
+source	ACME
+last renewal	failed: no route
+
+names	d.example
+state	good for now, but the last renewal failed
+to do	wait
+source	ACME
+issuer	R3
+not after	TIME
+days left	10
+last renewal	TIME failed: late`},
+		{"CERTCA", "[OK] 4 baris\nAB:CD\nBEGIN\nca\nEND"},
+		{"CERTCARENEW", "[OK] certificate authority replaced; give its new certificate to every client"},
+		{"USERADD Ani rahasia1", "[OK] account added"},
+		{"USERADD budi rahasia1", "[OK] account added"},
+		{"CERTISSUE server a.example 192.0.2.7", "[OK] 4 baris\nBEGIN\na.example\n192.0.2.7\nEND"},
+		{"CERTISSUE client ANI", "[OK] 3 baris\nBEGIN\nAni\nEND"},
+		{"CERTISSUE client ani budi", "[ERR] wrong arguments; HELP lists them"},
+		{"CERTISSUE client dodi", "[ERR] no account dodi"},
+		{"CERTISSUE toaster ani", "[ERR] wrong arguments; HELP lists them"},
+		{"USERCERTADD ani " + fingerprint, "[OK] certificate bound to the account"},
+		{"USERCERTADD budi " + fingerprint, "[ERR] the certificate is another account's; take it away from that one first"},
+		{"USERCERTADD ani abc", "[ERR] a fingerprint is 64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 -in FILE prints them"},
+		{"USERCERTADD dodi " + fingerprint, "[ERR] no account dodi"},
+		{"USERCERTLIST ani", "[OK] 1 baris\n" + shown + "\tbound\tTIME"},
+		{"USERCERTLIST budi", "[OK] 0 baris"},
+		{"USERCERTLIST dodi", "[ERR] no account dodi"},
+		{"USERCERTDEL ani " + shown, "[OK] certificate taken away from the account, sessions ended"},
+		{"USERCERTDEL dodi " + fingerprint, "[ERR] no account dodi"},
+		{"USERCERTLIST ani", "[OK] 1 baris\n" + shown + "\ttaken away\tTIME"},
+	}...)
+	r.issuer.err = errors.New("the disk\nis full")
+	steps([][2]string{
+		{"CERTCA", "[ERR] the disk is full"},
+		{"CERTCARENEW", "[ERR] the disk is full"},
+		{"CERTISSUE server a.example", "[ERR] the disk is full"},
+		{"CERTISSUE client ani", "[ERR] the disk is full"},
+	}...)
+	if n := strings.Count(r.log.String(), "certificate issued"); n != 2 {
+		t.Errorf("%d certificates issued, by the log:\n%s", n, r.log.String())
 	}
 }
