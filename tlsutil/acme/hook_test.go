@@ -1,15 +1,47 @@
 package acme
 
 import (
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	acmez "github.com/mholt/acmez/v3/acme"
+
+	"posko/tlsutil/acme/acmetest"
 )
+
+// TestHookChildren has a hook that never ends leave nothing behind that it has
+// started.
+func TestHookChildren(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := &hook{program: filepath.Join(dir, "hook"), limit: time.Second, log: slog.New(slog.DiscardHandler)}
+	script := "#!/bin/sh\n(echo up >&3; sleep 1000) 3>" + pipe + " &\nwait\n"
+	if err := os.WriteFile(h.program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Present(t.Context(), acmez.Challenge{}); err == nil {
+		t.Error("it ended well")
+	}
+	f.SetReadDeadline(time.Now().Add(acmetest.Patience))
+	// The pipe ends once nobody has it open for writing.
+	if got, err := io.ReadAll(f); string(got) != "up\n" || err != nil {
+		t.Errorf("from its child: %q, %v", got, err)
+	}
+}
 
 // TestHookFails has hooks that fail, say too much, and never end.
 func TestHookFails(t *testing.T) {
