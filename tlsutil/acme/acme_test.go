@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"posko/tlsutil"
 	"posko/tlsutil/acme/acmetest"
 )
@@ -243,6 +245,30 @@ func TestHTTP01(t *testing.T) {
 		} else if got := info.Mode().Perm(); got != want {
 			t.Errorf("%s has mode %o, want %o", name, got, want)
 		}
+	}
+}
+
+// TestOCSP has an authority whose responder answers: what it says is stapled.
+func TestOCSP(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "pos.example")
+	h.authority.AnswerOCSP()
+	h.authority.Start()
+	h.serve(nil)
+	h.options.HTTP = h.authority.HTTP.Addr()
+	h.obtain()
+	h.issued()
+	issuer, err := h.authority.Intermediate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := h.dial("pos.example").ConnectionState()
+	got, err := ocsp.ParseResponseForCert(state.OCSPResponse, state.PeerCertificates[0], issuer)
+	if err != nil {
+		t.Fatalf("the response of %d bytes: %v", len(state.OCSPResponse), err)
+	}
+	if got.Status != ocsp.Good {
+		t.Errorf("its status is %d", got.Status)
 	}
 }
 

@@ -53,6 +53,7 @@ type Authority struct {
 	HTTP, TLSALPN net.Listener
 
 	t      *testing.T
+	ocsp   string // the URL of its responder
 	dir    string
 	client *http.Client
 	stop   []func() // ends what runs
@@ -103,6 +104,9 @@ func (a *Authority) Start() {
 		"tlsPort":                        a.TLSALPN.Addr().(*net.TCPAddr).Port,
 		"externalAccountBindingRequired": len(a.External) > 0,
 		"externalAccountMACKeys":         a.External,
+	}
+	if a.ocsp != "" {
+		config["ocspResponderURL"] = a.ocsp
 	}
 	if a.Life > 0 {
 		config["certificateValidityPeriod"] = a.Life
@@ -180,7 +184,7 @@ func (a *Authority) await(done func() bool) {
 // Roots are what the authority's certificates are verified with.
 func (a *Authority) Roots() *x509.CertPool {
 	a.t.Helper()
-	data, err := a.get("https://" + net.JoinHostPort(a.Host, managementPort) + "/roots/0")
+	data, err := a.manage("/roots/0")
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -189,6 +193,11 @@ func (a *Authority) Roots() *x509.CertPool {
 		a.t.Fatalf("no certificate: %q", data)
 	}
 	return pool
+}
+
+// manage asks for what pebble keeps to itself.
+func (a *Authority) manage(path string) ([]byte, error) {
+	return a.get("https://" + net.JoinHostPort(a.Host, managementPort) + path)
 }
 
 func (a *Authority) get(url string) ([]byte, error) {
