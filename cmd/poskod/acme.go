@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -74,6 +75,22 @@ func (p *program) acme() error {
 			log.Error("systemd was not told", "err", err)
 		}
 	}
+	// The watchdog hears from the loop below that it turns.
+	turns := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tell(systemd.Watchdog(ctx, log, func(ctx context.Context) error {
+			select {
+			case <-turns:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}))
+	})
+	defer watching.Wait()
+	defer cancel()
 	tell(systemd.Ready())
 	log.Info("getting certificates", "mode", s.TLS.Mode, "directory", dir)
 	tick := time.NewTicker(statusEvery)
@@ -82,6 +99,7 @@ func (p *program) acme() error {
 		tell(systemd.Status(r.status(s.TLS)))
 		select {
 		case <-tick.C:
+		case turns <- struct{}{}:
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
 				log.Info("stopping", "signal", sig)
