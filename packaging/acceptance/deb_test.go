@@ -25,6 +25,7 @@ func TestDeb(t *testing.T) {
 		{"ready", c.ready},
 		{"sockets", c.sockets},
 		{"acme", c.acme},
+		{"credentials", c.credentials},
 		{"reload", c.reload},
 		{"reload refused", c.reloadRefused},
 		{"watchdog", c.watchdog},
