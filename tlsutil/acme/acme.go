@@ -181,8 +181,12 @@ func externalKey(key string) (string, error) {
 }
 
 // Run gets what is missing and renews what is due, until ctx is done. It is to
-// be called once.
+// be called once, and after the Run of an Obtainer that this one replaces, whose
+// certificates of other names it removes from the folder of the other half.
 func (ob *Obtainer) Run(ctx context.Context) {
+	if err := ob.dir.keep(ob.names); err != nil {
+		ob.log.Error("certificates of names that are not configured any more could not be removed", "err", err)
+	}
 	var tries sync.WaitGroup
 	for _, name := range ob.names {
 		tries.Go(func() { ob.first(ctx, name) })

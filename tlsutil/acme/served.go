@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -83,6 +84,31 @@ func (s *served) write(name string, cert *tls.Certificate) error {
 	}
 	s.written[base] = file.Bytes()
 	return nil
+}
+
+// keep removes the certificates, with their keys, of names other than these. It
+// leaves alone what write never makes.
+func (s *served) keep(names []string) error {
+	var files []string
+	for _, name := range names {
+		files = append(files, fileName(name))
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		name, ours := strings.CutSuffix(entry.Name(), certEnd)
+		if !ours || !entry.Type().IsRegular() || slices.Contains(files, entry.Name()) {
+			continue
+		}
+		// With a star, too, the file is called as a name could be.
+		if parsed, err := tlsutil.ParseNames([]string{name}); err == nil && parsed[0] == name {
+			errs = append(errs, os.Remove(filepath.Join(s.dir, entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // report notes how a try went.

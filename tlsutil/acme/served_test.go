@@ -2,6 +2,7 @@ package acme
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"posko/tlsutil"
 )
@@ -47,6 +50,54 @@ func TestServed(t *testing.T) {
 		if !got.Leaf.Equal(want.Leaf) || !bytes.Equal(got.OCSPStaple, want.OCSPStaple) || len(got.Certificate) != len(want.Certificate) {
 			t.Errorf("%s: not what was written", name)
 		}
+	}
+}
+
+// TestKeep has names that are not configured any more, and files that are not of
+// our making.
+func TestKeep(t *testing.T) {
+	dir := t.TempDir()
+	s, err := makeServed(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pos.example", "*.pos.example", "lain.example", "*.lain.example", "2001:db8::1"} {
+		if err := s.write(name, certificateFor(t, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.report("lain.example", Try{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Lain.example.pem", "192.0.2.pem", "lain.example.pem.old"} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, "folder.example.pem"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ob, err := New(Options{
+		Dir: dir, Names: []string{"pos.example", "*.pos.example"},
+		CA: "https://127.0.0.1/dir", Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // asks nobody
+	ob.Run(ctx)
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, entry := range entries {
+		got = append(got, entry.Name())
+	}
+	want := []string{"192.0.2.pem", "Lain.example.pem", "_.pos.example.pem", "folder.example.pem", "lain.example.pem.old", "pos.example.pem", "tries.json"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
 
