@@ -70,22 +70,32 @@ func (h *house) beside(args ...string) *house {
 	return other
 }
 
+// staleLock is the line of the log about what leaveLock leaves: it is
+// certmagic's, and in the form of ours.
+const staleLock = `level=INFO msg=".*Lock for 'issue_cert_pos.example' is stale`
+
+// leaveLock leaves a lock as a process that was killed does.
+func (h *house) leaveLock() {
+	h.t.Helper()
+	locks := filepath.Join(h.dir, "tls", "acme", "locks")
+	if err := os.MkdirAll(locks, 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	old := []byte(`{"created": "2026-01-01T00:00:00Z", "updated": "2026-01-01T00:00:00Z"}`)
+	if err := os.WriteFile(filepath.Join(locks, "issue_cert_pos.example.lock"), old, 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // TestACMEAlone has one process do all.
 func TestACMEAlone(t *testing.T) {
 	t.Parallel()
 	a := acmetest.New(t)
 	h := newACMEHouse(t, a, "")
-	locks := filepath.Join(h.dir, "tls", "acme", "locks")
-	if err := os.MkdirAll(locks, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	old := []byte(`{"created": "2026-01-01T00:00:00Z", "updated": "2026-01-01T00:00:00Z"}`)
-	if err := os.WriteFile(filepath.Join(locks, "issue_cert_pos.example.lock"), old, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.leaveLock()
 	h.serve()
 	chat := h.address("chat")
-	h.log.await(`level=INFO msg=".*Lock for 'issue_cert_pos.example' is stale`)
+	h.log.await(staleLock)
 	h.log.await(`a certificate could not be had.*can't be reached`)
 	got := h.certShows("can't be reached")
 	for _, want := range []string{"NEEDS YOU: there is no certificate", "waiting for   the authority's first certificate", "own authority in"} {
@@ -126,6 +136,7 @@ func TestACMEApart(t *testing.T) {
 	a := acmetest.New(t)
 	a.Start()
 	h := newACMEHouse(t, a, "own_until_issued = false")
+	h.leaveLock()
 	h.start(exec.Command(binary, "serve", "--no-acme", "--config", h.config))
 	h.log.await("msg=serving ")
 	chat := h.address("chat")
@@ -136,6 +147,7 @@ func TestACMEApart(t *testing.T) {
 		t.Errorf("before:\n%s", got)
 	}
 	other := h.beside("acme")
+	other.log.await(staleLock)
 	h.log.await(`serving a certificate.*name=pos.example`)
 	if got := h.shown(chat); !strings.HasPrefix(got, "Pebble") {
 		t.Errorf("by %q", got)
