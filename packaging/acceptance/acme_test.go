@@ -48,6 +48,8 @@ func (c *container) acme(t *testing.T) {
 		t.Errorf("the daemon serves a certificate of %s", issuer)
 	}
 	c.apart(t)
+	c.watched(t, acmeService, "2min")
+	c.dropIn(t, acmeService, "")
 
 	// Both hear of a change by one command.
 	if err := os.WriteFile(c.path(configFile), before, 0); err != nil {

@@ -245,19 +245,28 @@ func (c *container) reloadRefused(t *testing.T) {
 
 // watchdog stops the process as a deadlock would.
 func (c *container) watchdog(t *testing.T) {
-	if got := c.property(t, "WatchdogUSec"); got != "30s" {
-		t.Errorf("the unit's watchdog is %s, want 30s", got)
-	}
-	c.dropIn(t, "poskod.service", "[Service]\nWatchdogSec=2s\n")
-	c.run(t, "systemctl", "restart", "poskod.service")
-	pid := c.property(t, "MainPID")
-	c.run(t, "systemctl", "kill", "--signal=STOP", "poskod.service")
-	until(t, 30*time.Second, "the watchdog has restarted the daemon", func() bool {
-		return c.property(t, "NRestarts") == "1" && c.property(t, "MainPID") != pid && c.property(t, "ActiveState") == "active"
-	})
+	c.watched(t, "poskod.service", "30s")
 	c.kept(t)
 	c.dropIn(t, "poskod.service", "")
 	c.run(t, "systemctl", "restart", "poskod.service")
+}
+
+// watched: a process that stands still is replaced. The limit is the shipped
+// unit's; a drop-in is left that has a shorter one.
+func (c *container) watched(t *testing.T, unit, limit string) {
+	property := func(name string) string {
+		return strings.TrimSpace(c.run(t, "systemctl", "show", "--value", "--property="+name, unit))
+	}
+	if got := property("WatchdogUSec"); got != limit {
+		t.Errorf("the watchdog of %s is %s, want %s", unit, got, limit)
+	}
+	c.dropIn(t, unit, "[Service]\nWatchdogSec=2s\n")
+	c.run(t, "systemctl", "restart", unit)
+	pid := property("MainPID")
+	c.run(t, "systemctl", "kill", "--signal=STOP", unit)
+	until(t, 30*time.Second, "the watchdog has restarted "+unit, func() bool {
+		return property("NRestarts") == "1" && property("MainPID") != pid && property("ActiveState") == "active"
+	})
 }
 
 func (c *container) restart(t *testing.T) {
