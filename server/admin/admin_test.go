@@ -424,6 +424,8 @@ last renewal	TIME failed: late`},
 		{"USERCERTLIST ani", "[OK] 1 baris\n" + shown + "\tbound\tTIME"},
 		{"USERCERTLIST budi", "[OK] 0 baris"},
 		{"USERCERTLIST dodi", "[ERR] no account dodi"},
+		{"USERCERTDEL budi " + fingerprint, "[ERR] the certificate is another account's; take it away from that one first"},
+		{"USERCERTDEL ani abc", "[ERR] a fingerprint is 64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 -in FILE prints them"},
 		{"USERCERTDEL ani " + shown, "[OK] certificate taken away from the account, sessions ended"},
 		{"USERCERTDEL dodi " + fingerprint, "[ERR] no account dodi"},
 		{"USERCERTLIST ani", "[OK] 1 baris\n" + shown + "\ttaken away\tTIME"},
@@ -435,7 +437,8 @@ last renewal	TIME failed: late`},
 		{"CERTISSUE server a.example", "[ERR] the disk is full"},
 		{"CERTISSUE client ani", "[ERR] the disk is full"},
 	}...)
-	if n := strings.Count(r.log.String(), "certificate issued"); n != 2 {
-		t.Errorf("%d certificates issued, by the log:\n%s", n, r.log.String())
+	log := r.log.String()
+	if n := strings.Count(log, "certificate issued"); n != 2 || !strings.Contains(log, "for=client names=[Ani]") {
+		t.Errorf("%d certificates issued, by the log:\n%s", n, log)
 	}
 }
