@@ -78,8 +78,8 @@ type Obtainer struct {
 }
 
 // New prepares an Obtainer and makes its directory. The caller has agreed to
-// the authority's terms. What certmagic says of its locks goes to slog's default
-// logger.
+// the authority's terms. What certmagic says of its locks goes to the default
+// logger that slog has at the first call.
 func New(o Options) (*Obtainer, error) { return newObtainer(o, checkEvery, firstWait) }
 
 func newObtainer(o Options, check, wait time.Duration) (*Obtainer, error) {

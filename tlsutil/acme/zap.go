@@ -19,27 +19,7 @@ func newZap(log *slog.Logger) *zap.Logger { return zap.New(core{log.Handler()}) 
 // adopt has certmagic's own logger, which its locks write to whatever logger
 // they are given, write to slog's default one. It can't be replaced, but is
 // the one that certmagic.Default points to.
-var adopt = sync.OnceFunc(func() { *certmagic.Default.Logger = *zap.New(defaultCore{}) })
-
-// defaultCore is a core of the default slog.Logger of the moment.
-type defaultCore struct{}
-
-func (defaultCore) core() core { return core{slog.Default().Handler()} }
-
-func (d defaultCore) Enabled(l zapcore.Level) bool { return d.core().Enabled(l) }
-
-func (d defaultCore) With(fields []zapcore.Field) zapcore.Core { return d.core().With(fields) }
-
-func (d defaultCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	return d.core().Check(e, checked)
-}
-
-func (d defaultCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	return d.core().Write(e, fields)
-}
-
-// Sync implements zapcore.Core.
-func (defaultCore) Sync() error { return nil }
+var adopt = sync.OnceFunc(func() { *certmagic.Default.Logger = *newZap(slog.Default()) })
 
 // core is a zapcore.Core that writes to a slog.Handler.
 type core struct{ handler slog.Handler }
