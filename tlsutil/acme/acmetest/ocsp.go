@@ -1,7 +1,6 @@
 package acmetest
 
 import (
-	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -44,35 +43,38 @@ func (a *Authority) respond(r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := a.manage("/intermediate-keys/0")
+	der, err := a.block("/intermediate-keys/0")
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, fmt.Errorf("no key: %q", data)
-	}
-	var key any
-	if key, err = x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
-		if key, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-			return nil, err
-		}
+	key, err := x509.ParsePKCS1PrivateKey(der)
+	if err != nil {
+		return nil, err
 	}
 	return ocsp.CreateResponse(issuer, issuer, ocsp.Response{
 		Status: ocsp.Good, SerialNumber: asked.SerialNumber,
 		ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(time.Hour),
-	}, key.(crypto.Signer))
+	}, key)
 }
 
 // Intermediate is the certificate with whose key the authority signs.
 func (a *Authority) Intermediate() (*x509.Certificate, error) {
-	data, err := a.manage("/intermediates/0")
+	der, err := a.block("/intermediates/0")
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+// block asks for what pebble gives in PEM.
+func (a *Authority) block(path string) (der []byte, err error) {
+	data, err := a.manage(path)
 	if err != nil {
 		return nil, err
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, fmt.Errorf("no certificate: %q", data)
+		return nil, fmt.Errorf("%s: no PEM: %q", path, data)
 	}
-	return x509.ParseCertificate(block.Bytes)
+	return block.Bytes, nil
 }
