@@ -50,7 +50,7 @@ var doors = map[string][]string{
 	"github.com/BurntSushi/toml":          {"posko/server"},
 	"github.com/prometheus/client_golang": {"posko/server"},
 	"golang.org/x/crypto/argon2":          {"posko/server/account"},
-	"golang.org/x/crypto/ocsp":            {"posko/tlsutil/acme/acmetest"},
+	"golang.org/x/crypto/ocsp":            {"posko/tlsutil/acme", "posko/tlsutil/acme/acmetest"},
 	"modernc.org/sqlite":                  {"posko/server/store"},
 	"github.com/coreos/go-systemd/v22":    {"posko/systemd"},
 	"github.com/caddyserver/certmagic":    {"posko/tlsutil/acme"},

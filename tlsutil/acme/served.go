@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"posko/tlsutil"
 )
 
@@ -142,11 +144,19 @@ func readCertificate(dir, name string) (*tls.Certificate, error) {
 		return nil, err
 	}
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == ocspBlock {
+		if block.Type == ocspBlock && current(block.Bytes) {
 			cert.OCSPStaple = block.Bytes
 		}
 	}
 	return &cert, nil
+}
+
+// current says whether an OCSP response may be stapled still: clients refuse one
+// that has ended, and do without where there is none. Whether it is true is the
+// Obtainer's part.
+func current(response []byte) bool {
+	r, err := ocsp.ParseResponse(response, nil)
+	return err == nil && (r.NextUpdate.IsZero() || time.Now().Before(r.NextUpdate))
 }
 
 // readTries reads what the Obtainer has reported; nothing is no error.

@@ -3,6 +3,7 @@ package acme
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"log/slog"
 	"os"
@@ -10,8 +11,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ocsp"
 
 	"posko/tlsutil"
 )
@@ -39,7 +42,7 @@ func TestServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := certificateFor(t, name)
-		want.OCSPStaple = []byte("good")
+		want.OCSPStaple = stapleFor(t, want, time.Now().Add(time.Minute))
 		if err := s.write(name, want); err != nil {
 			t.Fatal(err)
 		}
@@ -49,6 +52,45 @@ func TestServed(t *testing.T) {
 		}
 		if !got.Leaf.Equal(want.Leaf) || !bytes.Equal(got.OCSPStaple, want.OCSPStaple) || len(got.Certificate) != len(want.Certificate) {
 			t.Errorf("%s: not what was written", name)
+		}
+	}
+}
+
+// stapleFor returns an OCSP response for a certificate, signed with its own key.
+func stapleFor(t *testing.T, cert *tls.Certificate, until time.Time) []byte {
+	t.Helper()
+	response, err := ocsp.CreateResponse(cert.Leaf, cert.Leaf, ocsp.Response{
+		Status: ocsp.Good, SerialNumber: cert.Leaf.SerialNumber,
+		ThisUpdate: until.Add(-time.Hour), NextUpdate: until,
+	}, cert.PrivateKey.(crypto.Signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+// TestStapleEnds has OCSP responses that a client would refuse. The certificate
+// is served without.
+func TestStapleEnds(t *testing.T) {
+	s, err := makeServed(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := certificateFor(t, "pos.example")
+	for what, response := range map[string][]byte{
+		"one that has ended": stapleFor(t, cert, time.Now().Add(-time.Second)),
+		"none at all":        []byte("good"),
+	} {
+		cert.OCSPStaple = response
+		if err := s.write("pos.example", cert); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readCertificate(s.dir, "pos.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.OCSPStaple != nil {
+			t.Errorf("%s is stapled", what)
 		}
 	}
 }
