@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -59,6 +60,10 @@ func (b *bench) chat(ctx context.Context) error {
 	cost[0] = append(cost[0], "best peer ÷ posko", "goal", "")
 	speed[0] = append(speed[0], "p99 goal", "")
 	for _, sc := range chatScenes() {
+		sc.loads = slices.DeleteFunc(sc.loads, func(l load) bool { return !b.only.MatchString(l.name) })
+		if len(sc.loads) == 0 {
+			continue
+		}
 		all, err := b.measureScene(ctx, b.chatServers(sc.settings...), sc.scene, sc.loads)
 		if err != nil {
 			return err

@@ -10,6 +10,10 @@ import (
 
 // logins measures full handshakes with a login.
 func (b *bench) logins(ctx context.Context) error {
+	const name = "TLS handshake and login"
+	if !b.only.MatchString(name) {
+		return nil
+	}
 	servers := b.chatServers()
 	servers[1] = servers[0]
 	servers[1].name = "posko, hashing passwords as by default"
@@ -60,7 +64,7 @@ func (b *bench) logins(ctx context.Context) error {
 			costs[i] = append(costs[i], cpu.Seconds()*1e6/float64(visits.Load()))
 		}
 	}
-	table := [][]string{{"TLS handshake and login", "server CPU, in µs", "logins for each second of it"}}
+	table := [][]string{{name, "server CPU, in µs", "logins for each second of it"}}
 	for i, cs := range servers {
 		cost := median(costs[i])
 		table = append(table, []string{cs.name, number(cost), number(1e6 / cost)})

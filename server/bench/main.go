@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 	"time"
 )
@@ -34,10 +35,11 @@ type bench struct {
 	rounds    int
 	span      time.Duration // of a window
 	quick     bool
-	profiles  string // where to keep profiles of poskod, or ""
-	memory    string // a directory on tmpfs
-	disk      string // one on a disk
-	cert, key string // files, of the peers
+	profiles  string         // where to keep profiles of poskod, or ""
+	only      *regexp.Regexp // of the names of chat's loads; the others are left out
+	memory    string         // a directory on tmpfs
+	disk      string         // one on a disk
+	cert, key string         // files, of the peers
 }
 
 func main() {
@@ -55,16 +57,21 @@ func measure(ctx context.Context) error {
 	flag.StringVar(&b.poskod, "poskod", "bin/poskod", "the binary to measure")
 	flag.BoolVar(&b.quick, "quick", false, "short windows and few of them: a minute or two, and rough figures")
 	flag.StringVar(&b.profiles, "profile", "", "a directory for CPU profiles of poskod, which is then built for it")
+	only := flag.String("only", "", "a regular expression: the loads of chat that have such a name, and no others")
 	raw := flag.String("raw", "", "serve as the limit at this address, with the arguments as certificate and key")
 	flag.Parse()
 	if *raw != "" {
 		return serveRaw(*raw, flag.Arg(0), flag.Arg(1))
 	}
+	var err error
+	if b.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	b.rounds, b.span = 5, 3*time.Second
 	if b.quick {
 		b.rounds, b.span = 1, time.Second
 	}
-	err := b.prepare(ctx)
+	err = b.prepare(ctx)
 	defer b.clean()
 	if err != nil {
 		return err
