@@ -160,7 +160,7 @@ func (s *Server) build(ctx context.Context, opt Options) (err error) {
 	}
 	s.hub, err = hub.New(ctx, hub.Options{
 		Store: timedStore{opt.Hub, s.metrics}, Log: opt.Log, Fail: opt.Fail,
-		Flushed: s.lot.Flushed, Settings: cfg.hub(),
+		Turn: s.lot.Turn, Settings: cfg.hub(),
 	})
 	if err != nil {
 		return err

@@ -108,11 +108,11 @@ func newTable() *line.Table[*session] {
 		},
 		{ // Seed: PRIVATE MESSAGE
 			Name: "SEND", Args: "USER MESSAGE...", Help: "say something to one person",
-			Async: true, Done: okSent, Malformed: errSendFormat,
+			Async: true, Prompt: true, Done: okSent, Malformed: errSendFormat,
 			Refuses: refuses(line.Refusals{{Err: hub.ErrOffline, Say: errNoRecipient}}, kept),
 			Refused: func(s *session) { s.takeToken() },
 			Pace:    func(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") },
-			Run:     (*session).send,
+			Run:     says((*session).send),
 		},
 		{
 			Name: "CREATEGROUP", Args: "GROUP PASSWORD", Help: "make a group, which you own",
@@ -142,18 +142,18 @@ func newTable() *line.Table[*session] {
 		},
 		{
 			Name: "SENDGROUP", Args: "GROUP MESSAGE...", Help: "say something to a group",
-			Async: true, Done: okSentGroup,
+			Async: true, Prompt: true, Done: okSentGroup,
 			Refuses: refuses(ofManaged, kept),
 			Refused: func(s *session) { s.takeToken() },
 			Pace:    func(s *session, c *line.Call) time.Duration { return s.presence.Pace(c.Arg(0)) },
-			Run:     (*session).sendGroup,
+			Run:     says((*session).sendGroup),
 		},
 		{
 			Name: "BROADCAST", Args: "MESSAGE...", Help: "say something to everybody who is connected, as an administrator",
-			Async: true, Done: okSentGroup,
+			Async: true, Prompt: true, Done: okSentGroup,
 			Refuses: line.Refusals{{Err: hub.ErrDenied, Say: errDenied}},
 			Pace:    func(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") },
-			Run:     (*session).broadcast,
+			Run:     says((*session).broadcast),
 		},
 		{
 			Name: "WHOAMI", Help: "show your name and your address",

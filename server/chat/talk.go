@@ -6,14 +6,27 @@ import (
 	"posko/server/line"
 )
 
-func (s *session) send(_ context.Context, c *line.Call) error {
-	s.presence.Send(c.Arg(0), c.Arg(1), s.takeToken(), c.Later())
-	return nil
+// says is the Run of a row that hands in a message. It waits for nothing.
+func says(hand func(s *session, c *line.Call, done func(error))) func(*session, context.Context, *line.Call) error {
+	return func(s *session, _ context.Context, c *line.Call) error {
+		if s.presence.Full() {
+			return line.ErrNotYet
+		}
+		hand(s, c, c.Later())
+		return nil
+	}
 }
 
-func (s *session) sendGroup(_ context.Context, c *line.Call) error {
-	s.presence.SendGroup(c.Arg(0), c.Arg(1), s.takeToken(), c.Later())
-	return nil
+func (s *session) send(c *line.Call, done func(error)) {
+	s.presence.Send(c.Arg(0), c.Arg(1), s.takeToken(), done)
+}
+
+func (s *session) sendGroup(c *line.Call, done func(error)) {
+	s.presence.SendGroup(c.Arg(0), c.Arg(1), s.takeToken(), done)
+}
+
+func (s *session) broadcast(c *line.Call, done func(error)) {
+	s.presence.Broadcast(c.Arg(0), done)
 }
 
 // once keeps a token for the next SEND or SENDGROUP, which uses it up whether or
@@ -28,11 +41,6 @@ func (s *session) takeToken() string {
 	token := s.token
 	s.token = ""
 	return token
-}
-
-func (s *session) broadcast(_ context.Context, c *line.Call) error {
-	s.presence.Broadcast(c.Arg(0), c.Later())
-	return nil
 }
 
 func (s *session) createGroup(ctx context.Context, c *line.Call) error {

@@ -50,6 +50,7 @@ type fileChange struct {
 // told at its place in the order of all.
 func (s *Session) TellOfFile(group int64, what What, file, newFile string) {
 	e := Event{What: what, File: file, NewFile: newFile, Message: Message{From: s.at.Account}}
+	s.hub.rounds.awaitRoom()
 	s.hub.hand(&fileChange{group, e}, s, file+newFile, func(error) {})
 }
 

@@ -18,10 +18,12 @@ type Options struct {
 	// from then on; the process should end and start again from what is on
 	// disk. It must not wait for Close. It may be nil.
 	Fail func(error)
-	// Flushed waits until what outboxes were told to flush is written, but for
-	// what waits for its client. The next round begins afterwards. nil waits
-	// for nothing.
-	Flushed func()
+	// Turn waits until what had come from clients is read, and what outboxes
+	// were told to flush is written, but for what waits for its client. A round
+	// begins afterwards, and so is large when much comes at once: it makes
+	// rounds of all that arrived while the last one was written. nil waits for
+	// nothing.
+	Turn func()
 	Settings
 }
 
@@ -52,7 +54,7 @@ type Hub struct {
 	log      *slog.Logger
 	fail     func(error)
 	settings atomic.Pointer[Settings]
-	flushed  func()
+	turn     func()
 	rounds   queue
 	// Who says how much; each has a lock of its own, and is called without mu.
 	byAccount, byGroup pacer
@@ -128,8 +130,11 @@ func key(name string) string { return strings.ToLower(name) }
 
 // New loads what lasts and starts the rounds. Close ends them.
 func New(ctx context.Context, opt Options) (*Hub, error) {
+	if opt.Turn == nil {
+		opt.Turn = func() {}
+	}
 	h := &Hub{
-		store: opt.Store, log: opt.Log, fail: opt.Fail, flushed: opt.Flushed,
+		store: opt.Store, log: opt.Log, fail: opt.Fail, turn: opt.Turn,
 		ended: make(chan struct{}), kept: make(chan struct{}),
 		people: map[int64]*person{}, byName: map[string]*person{},
 		deleted: map[int64]bool{}, admins: map[int64]bool{},

@@ -114,6 +114,7 @@ func (h *Hub) Join(id int64, who Account) error { return h.do(&join{id: id, who:
 // Hub.Join returns, or ErrChanged if the password was changed meanwhile. The
 // topic comes behind the answer.
 func (s *Session) Join(at Entrance, done func(error)) {
+	s.hub.rounds.awaitRoom()
 	s.hub.hand(&join{id: at.Group, who: s.at.Account, passwords: &at.passwords}, s, "", done)
 }
 

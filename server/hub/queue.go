@@ -1,9 +1,6 @@
 package hub
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // Bounds of a round. A round that is larger gains nothing and makes everybody
 // wait for its end.
@@ -11,17 +8,9 @@ const (
 	roundChanges = 1000
 	roundBytes   = 1 << 20
 	sessionShare = 64 // changes of one session in one round
-	// queueBytes bounds what waits for a round; who hands in more waits.
+	// queueBytes bounds what waits for a round. More than that is handed in only
+	// by who has seen room a moment before.
 	queueBytes = 16 << 20
-	// gatherTime is how long after the end of a round the next one begins, so
-	// that those who have something to say are read first. Without it a round
-	// begins with the first message and each is written by itself: with 100
-	// members all sending, a delivery cost 6.7 us of processor time instead of
-	// 0.6, and took 59 ms instead of 8.
-	gatherTime = time.Millisecond
-	// aloneTime is how long a session must have been the only one that talks,
-	// not to be kept waiting for others.
-	aloneTime = 100 * time.Millisecond
 	// changeCost is what a change weighs beside its text, in bytes.
 	changeCost = 256
 )
@@ -41,11 +30,8 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*handed
 	bytes   int
-	round   int       // how many there were
-	changes int       // taken, in all of them
-	ended   time.Time // the last one
-	speaker *Session  // of the last change
-	several time.Time // when the speaker last was another than before
+	round   int // how many there were
+	changes int // taken, in all of them
 	closed  bool
 	filled  sync.Cond // something waits, or the queue is closed
 	room    sync.Cond
@@ -53,15 +39,12 @@ type queue struct {
 
 func (q *queue) init() { q.filled.L, q.room.L = &q.mu, &q.mu }
 
-// hand puts a change behind all others, as soon as there is room. done is called
-// with its result, exactly once, and must neither wait nor call the hub.
+// hand puts a change behind all others. done is called with its result, exactly
+// once, and must neither wait nor call the hub.
 func (h *Hub) hand(c change, from *Session, text string, done func(error)) {
 	q := &h.rounds
 	size := len(text) + changeCost
 	q.mu.Lock()
-	for !q.closed && q.bytes > queueBytes {
-		q.room.Wait()
-	}
 	if q.closed {
 		q.mu.Unlock()
 		done(ErrClosed)
@@ -73,27 +56,46 @@ func (h *Hub) hand(c change, from *Session, text string, done func(error)) {
 	q.filled.Signal()
 }
 
-// do hands in a change and waits for its result.
+// Full says that no message should be handed in at the moment, since very many
+// wait for a round.
+func (s *Session) Full() bool {
+	q := &s.hub.rounds
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.full()
+}
+
+func (q *queue) full() bool { return !q.closed && q.bytes > queueBytes }
+
+// awaitRoom waits until the queue is not full.
+func (q *queue) awaitRoom() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.full() {
+		q.room.Wait()
+	}
+}
+
+// do hands in a change, as soon as there is room, and waits for its result.
 func (h *Hub) do(c change, from *Session) error {
+	h.rounds.awaitRoom()
 	done := make(chan error, 1)
 	h.hand(c, from, "", func(err error) { done <- err })
 	return <-done
 }
 
-// take waits for changes and returns a round of them, in order; nil when the
-// queue is closed and empty. A session that hands in more than its share leaves
-// room for others, its own changes staying in order.
-func (q *queue) take() []*handed {
+// take waits for changes and for the round's turn, and returns a round of them,
+// in order; nil when the queue is closed and empty. A session that hands in more
+// than its share leaves room for others, its own changes staying in order.
+func (q *queue) take(turn func()) []*handed {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.waiting) == 0 && !q.closed {
 		q.filled.Wait()
 	}
-	if now := time.Now(); now.Sub(q.several) < aloneTime {
-		q.mu.Unlock()
-		time.Sleep(gatherTime - now.Sub(q.ended))
-		q.mu.Lock()
-	}
+	q.mu.Unlock()
+	turn()
+	q.mu.Lock()
 	q.round++
 	var round, left []*handed
 	size := 0
@@ -103,10 +105,6 @@ func (q *queue) take() []*handed {
 			break
 		}
 		if s := c.from; s != nil {
-			if q.speaker != s && q.speaker != nil {
-				q.several = time.Now()
-			}
-			q.speaker = s
 			if s.round != q.round {
 				s.round, s.share = q.round, 0
 			}
@@ -124,13 +122,6 @@ func (q *queue) take() []*handed {
 	q.bytes -= size
 	q.room.Broadcast()
 	return round
-}
-
-// end notes that a round has ended.
-func (q *queue) end() {
-	q.mu.Lock()
-	q.ended = time.Now()
-	q.mu.Unlock()
 }
 
 // count is how many changes were taken.

@@ -48,13 +48,9 @@ type round struct {
 // run is the round's goroutine.
 func (h *Hub) run(ctx context.Context) {
 	defer close(h.ended)
-	for changes := h.rounds.take(); changes != nil; changes = h.rounds.take() {
+	for changes := h.rounds.take(h.turn); changes != nil; changes = h.rounds.take(h.turn) {
 		r, err := h.commit(ctx, changes)
 		r.finish(changes)
-		if h.flushed != nil {
-			h.flushed()
-		}
-		h.rounds.end()
 		if errors.Is(err, ErrInDoubt) {
 			h.giveUp(err)
 			return
@@ -65,7 +61,7 @@ func (h *Hub) run(ctx context.Context) {
 // giveUp ends the rounds: what is on the disk is not known any more.
 func (h *Hub) giveUp(err error) {
 	h.rounds.close()
-	for changes := h.rounds.take(); changes != nil; changes = h.rounds.take() {
+	for changes := h.rounds.take(h.turn); changes != nil; changes = h.rounds.take(h.turn) {
 		refuse(changes, ErrClosed)
 		(&round{h: h}).finish(changes)
 	}

@@ -3,11 +3,11 @@ package hub_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"posko/server/hub"
 )
@@ -134,63 +134,63 @@ func TestRoundBounds(t *testing.T) {
 	})
 }
 
-// A round waits for others to be read while several sessions talk, and for
-// nobody if only one does.
-func TestGather(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		w.group("dapur", 1, 2)
+// A round waits for its turn, and is made of all that is there by then.
+func TestTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn := make(chan bool)
+		h, err := hub.New(t.Context(), hub.Options{
+			Store: newMemory(9), Log: slog.New(slog.DiscardHandler), Settings: defaults, Turn: func() { <-turn },
+		})
+		want(t, err, nil)
+		w := &world{Hub: h, t: t}
 		ani, budi := w.attach(1), w.attach(2)
-		took := func(rounds int, within time.Duration, say ...*client) {
-			t.Helper()
-			start, before := time.Now(), w.store.commits()
+		for _, size := range []int{3, 1} {
 			var said []<-chan error
-			for _, c := range say {
-				said = append(said, queue(func() error { return c.sendGroup("dapur", "x") }))
+			for range size {
+				said = append(said, queue(func() error { return ani.send("u2", "x") }))
 			}
+			if got := len(budi.lines); got > 0 {
+				t.Errorf("%d were told before the round's turn", got)
+			}
+			turn <- true
+			synctest.Wait()
 			for _, result := range said {
 				want(t, <-result, nil)
 			}
-			if got := w.store.commits() - before; got != rounds || time.Since(start) != within {
-				t.Errorf("%d rounds after %v, want %d after %v", got, time.Since(start), rounds, within)
+			if got := len(budi.lines); got != size {
+				t.Errorf("a round of %d messages, want %d", got, size)
 			}
+			budi.lines = nil
 		}
-		took(1, 0, ani)
-		took(1, 0, ani)
-		took(1, 0, budi)
-		took(1, time.Millisecond, ani, budi, ani)
-		took(1, time.Millisecond, budi)
-		time.Sleep(100 * time.Millisecond)
-		took(1, 0, budi)
-		took(1, 0, budi)
+		close(turn)
+		h.Close()
 	})
 }
 
-// Whoever hands in more than the queue holds waits, and nobody waits for ever.
+// A session is told when very many wait for a round, and nobody for ever.
 func TestQueueBound(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		ani := w.attach(1)
 		g, _ := w.busy()
 		large := strings.Repeat("x", 1<<20)
-		handed := make(chan int, 40)
-		answered := 0
-		go func() {
-			for i := range 40 {
-				ani.Send("u1", large, "", func(error) { answered++ })
-				handed <- i
-			}
-		}()
-		synctest.Wait()
-		if len(handed) != 16 {
-			t.Errorf("%d MiB wait in the queue", len(handed))
+		handed, answered := 0, 0
+		for !ani.Full() {
+			ani.Send("u1", large, "", func(error) { answered++ })
+			handed++
 		}
-		stopped := w.attach(2)
-		refused := queue(func() error { return stopped.send("u2", "waits, too") })
+		if handed != 16 {
+			t.Errorf("%d MiB wait in the queue", handed)
+		}
+		waits := queue(func() error { return w.CreateGroup("kebun", "hash", ani.who) })
+		if len(waits) > 0 {
+			t.Error("a change does not wait for room")
+		}
 		g.open()
 		settle()
-		if len(handed) != 40 || answered != 40 {
-			t.Errorf("%d handed in, %d answered", len(handed), answered)
+		if ani.Full() || answered != handed {
+			t.Errorf("%d handed in, %d answered", handed, answered)
 		}
-		want(t, <-refused, nil)
+		want(t, <-waits, nil)
 	})
 }
 
@@ -364,7 +364,7 @@ func TestCloseQueue(t *testing.T) {
 		for range 16 {
 			ani.Send("u1", strings.Repeat("x", 1<<20), "", func(error) {})
 		}
-		waits := queue(func() error { return ani.send("u1", "waits") })
+		waits := queue(func() error { return w.CreateGroup("kebun", "hash", ani.who) })
 		closed := queue(func() error { w.Close(); return nil })
 		want(t, <-waits, hub.ErrClosed)
 		g.open()

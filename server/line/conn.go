@@ -73,6 +73,7 @@ type Conn struct {
 	in       input
 	first    []byte // a read that waits goes here, so that it holds no buffer
 	place    uint64 // in the lot; 0: none
+	crew     *crew  // that serves it there
 	held     string // a line that is to wait; "" for none
 	until    time.Time
 	loggedIn bool
@@ -349,10 +350,20 @@ func (c *Conn) stopping() error {
 func (c *Conn) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.underWay >= maxUnderWay {
+	c.waitUnder(maxUnderWay)
+	c.underWay++
+}
+
+// waitUnder waits until fewer than n Async commands are without an answer. The
+// caller holds mu.
+func (c *Conn) waitUnder(n int) {
+	if c.underWay < n {
+		return
+	}
+	defer c.crew.wait()()
+	for c.underWay >= n {
 		c.answered.Wait()
 	}
-	c.underWay++
 }
 
 func (c *Conn) finish() {
@@ -366,9 +377,7 @@ func (c *Conn) finish() {
 func (c *Conn) settle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.underWay > 0 {
-		c.answered.Wait()
-	}
+	c.waitUnder(1)
 }
 
 // broken is why the connection was cut, or nil.

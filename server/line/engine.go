@@ -29,6 +29,20 @@ type Dialect[S any] struct {
 	Observe func(verb string, took time.Duration)
 }
 
+// visitLines is how many lines of one connection are run before others that have
+// sent something have their turn.
+const visitLines = 64
+
+// errMore says that there may be more to read.
+var errMore = errors.New("line: others' turn")
+
+// ErrNotYet is returned by a Prompt row's Run that would have to wait. The
+// command is run again after retryTime; what follows on the connection waits with
+// it.
+var ErrNotYet = errors.New("line: not yet")
+
+const retryTime = 5 * time.Millisecond
+
 var errPanic = errors.New("line: panic in a session")
 
 // A visit is a connection that is being served: what one of its goroutines hands
@@ -56,7 +70,7 @@ func (d *Dialect[S]) Start(ctx context.Context, c *Conn, ended func(error)) {
 			v.over(err)
 			return
 		}
-		v.run()
+		c.serve()
 	}()
 }
 
@@ -84,12 +98,16 @@ func (v *visit[S]) open() (err error) {
 func (v *visit[S]) run() {
 	for {
 		err := v.talk()
-		if err != errNothing {
+		switch {
+		case err == errMore:
+			v.c.serve()
+			return // the next goroutine may be running already
+		case err != errNothing:
+			defer v.c.crew.wait()()
 			v.over(v.close(err))
 			return
-		}
-		if v.c.park() {
-			return // the next goroutine may be running already
+		case v.c.park():
+			return // likewise
 		}
 	}
 }
@@ -150,15 +168,15 @@ func (c *Conn) leave(err error) error {
 }
 
 // talk reads lines and runs their commands. It returns errNothing once it would
-// have to wait for a client that can wait in a lot; any other error ends the
-// connection.
+// have to wait for a client that can wait in a lot, and errMore when others'
+// turn has come; any other error ends the connection.
 func (v *visit[S]) talk() (err error) {
 	c := v.c
 	defer c.rescue(&err)
-	ctx, cancel := context.WithCancel(v.ctx)
-	defer cancel()
-	c.canceledBy(cancel)
-	for {
+	for lines := 0; ; lines++ {
+		if lines == visitLines && c.crew != nil {
+			return errMore
+		}
 		if err := c.stopping(); err != nil {
 			return err
 		}
@@ -174,7 +192,7 @@ func (v *visit[S]) talk() (err error) {
 		if text == "" && whole {
 			continue
 		}
-		if err := v.handle(ctx, c, v.s, text, whole, waited); err != nil {
+		if err := v.handle(v.ctx, c, v.s, text, whole, waited); err != nil {
 			return err
 		}
 		c.heard()
@@ -212,6 +230,12 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 	}
 	row, call, err := d.find(c, text, whole)
 	defer call.close()
+	if row == nil || !row.Prompt {
+		defer c.crew.wait()()
+		var release func()
+		ctx, release = c.cancelable(ctx)
+		defer release()
+	}
 	if err == nil && row.Pace != nil && !waited {
 		if wait := row.Pace(s, call); wait > 0 {
 			return c.hold(text, wait)
@@ -224,8 +248,11 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 	}
 	if err == nil {
 		err = d.do(ctx, s, row, call)
-		if call.later {
+		switch {
+		case call.later:
 			return nil
+		case err == ErrNotYet:
+			return c.hold(text, retryTime)
 		}
 		c.settle() // an Async row that has its answer at once
 	}

@@ -42,8 +42,8 @@ type guard struct {
 	// tls says that TLS is spoken above, where an end without a close_notify
 	// is none. crypto/tls takes it for one between two records; it does pass
 	// any other error on.
-	tls      bool
-	flushers *flushers // may be nil
+	tls  bool
+	crew *crew // may be nil
 	// hasty says that a read takes what has arrived, by raw, and doesn't wait.
 	hasty bool
 	raw   syscall.RawConn
@@ -87,12 +87,8 @@ func (g *guard) read(b []byte) (n int, err error) {
 
 // look reads what has arrived, or returns errNothing.
 func (g *guard) look(b []byte) (n int, err error) {
-	closed := g.raw.Read(func(fd uintptr) bool {
-		for {
-			if n, err = syscall.Read(int(fd), b); err != syscall.EINTR {
-				return true
-			}
-		}
+	closed := g.raw.Control(func(fd uintptr) {
+		n, err = receive(fd, b)
 	})
 	switch {
 	case closed != nil:
@@ -123,9 +119,7 @@ func (g *guard) write(b []byte) (int, error) {
 	if err != nil || done == len(b) {
 		return done, err
 	}
-	if g.flushers != nil {
-		defer g.flushers.wait()()
-	}
+	defer g.crew.wait()()
 	if g.stall == 0 {
 		n, err := g.Conn.Write(b[done:])
 		return done + n, err
@@ -152,12 +146,8 @@ func (g *guard) put(b []byte) (n int, err error) {
 	if g.raw == nil {
 		return 0, nil
 	}
-	closed := g.raw.Write(func(fd uintptr) bool {
-		for {
-			if n, err = syscall.Write(int(fd), b); err != syscall.EINTR {
-				return true
-			}
-		}
+	closed := g.raw.Control(func(fd uintptr) {
+		n, err = send(fd, b)
 	})
 	switch {
 	case closed != nil:

@@ -7,10 +7,12 @@
 // Dialect: its table of commands and its phrases.
 //
 // One goroutine at a time reads a connection's lines and runs its commands in
-// order. A second one exists only while there is something to write that this
-// goroutine doesn't write itself. Between two lines the state of a session lies
-// in its Conn, none of it on a stack: so one of which nothing has arrived is
-// parked, without a goroutine or a buffer, until its Lot wakes it.
+// order, and one, maybe another, writes what is queued for it. Between two lines
+// the state of a session lies in its Conn, none of it on a stack: so one of which
+// nothing has arrived is parked, without a goroutine or a buffer, until its Lot
+// wakes it. Then it is a job of the Lot's crew, as what is to be written is: few
+// goroutines serve all connections, one after the other. A command that waits
+// makes room for them.
 package line
 
 import "errors"

@@ -20,7 +20,7 @@ type Lot struct {
 	epoll *os.File
 	raw   syscall.RawConn
 
-	flushers flushers // of all that is written to them
+	crew crew // which serves them
 
 	mu    sync.Mutex
 	conns map[uint64]*Conn // by place; nil once the lot is closed
@@ -42,7 +42,7 @@ func NewLot(ctx context.Context) (*Lot, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	l := &Lot{epoll: os.NewFile(uintptr(fd), "epoll"), conns: map[uint64]*Conn{}}
-	l.flushers.init()
+	l.crew.init()
 	if l.raw, err = l.epoll.SyscallConn(); err != nil {
 		l.epoll.Close()
 		return nil, err
@@ -120,13 +120,13 @@ func (l *Lot) close() {
 		c.Abort()
 	}
 	l.epoll.Close()
-	l.flushers.close()
+	l.crew.close()
 }
 
-// Flushed waits until what connections in the lot were told to flush is written,
-// but for what waits for its client.
-func (l *Lot) Flushed() {
+// Turn waits until what had arrived on connections in the lot is read, and what
+// they were told to flush is written, but for what waits for its client.
+func (l *Lot) Turn() {
 	if l != nil {
-		l.flushers.flushed()
+		l.crew.turn()
 	}
 }

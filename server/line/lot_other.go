@@ -9,7 +9,7 @@ import (
 
 // A Lot is where connections wait that have nothing to do. This system has
 // none.
-type Lot struct{ flushers flushers }
+type Lot struct{ crew crew }
 
 // NewLot returns nil: connections wait on goroutines of their own.
 func NewLot(context.Context) (*Lot, error) { return nil, nil }
@@ -18,5 +18,5 @@ func (*Lot) add(*Conn, syscall.RawConn) (place uint64) { return 0 }
 
 func (*Lot) remove(uint64) {}
 
-// Flushed does nothing.
-func (*Lot) Flushed() {}
+// Turn does nothing.
+func (*Lot) Turn() {}

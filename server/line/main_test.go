@@ -87,6 +87,7 @@ type visitor struct {
 	ran int // ADDs
 
 	paced int // SLOWs that were asked
+	tried int // FULLs that ran
 
 	reads int64 // at the last HEARD
 }
@@ -122,7 +123,7 @@ func (h *house) table() *Table[*visitor] {
 	rows := []Command[*visitor]{
 		{Name: "LOGIN", Args: "NAME", Done: "welcome", Needs: LoggedOut, Run: (*visitor).login},
 		{Name: "LOGOUT", Done: "bye", Run: (*visitor).logout},
-		{Name: "ECHO", Args: "[TEXT...]", Needs: Anytime, Run: (*visitor).echo},
+		{Name: "ECHO", Args: "[TEXT...]", Needs: Anytime, Prompt: true, Run: (*visitor).echo},
 		{Name: "ADD", Needs: Anytime, Run: (*visitor).add},
 		{Name: "MINE", Args: "NAME", Done: "yours", Malformed: "malformed mine"},
 		{Name: "REFUSE", Needs: Anytime, Run: fails(fmt.Errorf("wrapped: %w", errCore))},
@@ -135,7 +136,8 @@ func (h *house) table() *Table[*visitor] {
 		{Name: "BYTES", Args: "PROMISED SENT [LAST]", Needs: Anytime, Run: (*visitor).bytes},
 		{Name: "PUT", Args: "NAME SIZE", Done: "stored", Upload: true, Run: (*visitor).put},
 		{Name: "TEXT", Done: "stored", Upload: true, Run: (*visitor).text},
-		{Name: "LATER", Args: "[NOW|PANIC]", Done: "at last", Needs: Anytime, Async: true, Run: (*visitor).owe},
+		{Name: "LATER", Args: "[NOW|PANIC]", Done: "at last", Needs: Anytime, Async: true, Prompt: true, Run: (*visitor).owe},
+		{Name: "FULL", Done: "room", Needs: Anytime, Prompt: true, Run: (*visitor).full},
 		{Name: "HEARD", Needs: Anytime, Run: (*visitor).heard},
 		{Name: "WAIT", Done: "waited", Needs: Anytime, Run: (*visitor).wait},
 		{Name: "SLOW", Args: "TIME", Done: "at last", Pace: (*visitor).pace},
@@ -169,6 +171,14 @@ func (v *visitor) echo(_ context.Context, c *Call) error {
 func (v *visitor) add(_ context.Context, c *Call) error {
 	v.ran++
 	c.Say(Reply(strconv.Itoa(v.ran)))
+	return nil
+}
+
+// full has room at the third try.
+func (v *visitor) full(context.Context, *Call) error {
+	if v.tried++; v.tried%3 != 0 {
+		return ErrNotYet
+	}
 	return nil
 }
 

@@ -21,10 +21,10 @@ var records = sync.Pool{New: func() any { return new([recordSize]byte) }}
 // slices that are shared with other outboxes and never change. Its bytes are
 // bounded. Whoever finds it without a writer becomes its writer.
 type outbox struct {
-	w        io.Writer
-	limit    int         // bytes
-	flushers *flushers   // nil: each flush has a goroutine of its own
-	fail     func(error) // ends the connection at once; called without mu
+	w     io.Writer
+	limit int         // bytes
+	crew  *crew       // nil: each flush has a goroutine of its own
+	fail  func(error) // ends the connection at once; called without mu
 
 	mu       sync.Mutex
 	changed  sync.Cond // the writer has gone, or bytes have shrunk, or err is set
@@ -87,10 +87,10 @@ func (o *outbox) flush() {
 	o.mu.Unlock()
 	switch {
 	case !start:
-	case o.flushers != nil:
-		o.flushers.add(o)
+	case o.crew != nil:
+		o.crew.add(o)
 	default:
-		go o.write()
+		go o.do()
 	}
 }
 
@@ -137,6 +137,9 @@ func (o *outbox) write() error {
 	o.leave()
 	return o.err
 }
+
+// do writes what flush has found.
+func (o *outbox) do() { o.write() }
 
 // leave gives the writer's place back. The caller holds mu.
 func (o *outbox) leave() {
@@ -191,7 +194,9 @@ func (o *outbox) room() error {
 	defer o.mu.Unlock()
 	for o.err == nil && o.bytes > o.limit/2 {
 		if o.writing {
+			done := o.crew.wait()
 			o.changed.Wait()
+			done()
 			continue
 		}
 		o.writing = true

@@ -189,9 +189,9 @@ func TestDataHolds(t *testing.T) {
 	}
 }
 
-// TestFlushed waits for what is being written, but not for a client that takes
+// TestTurn waits for what is being written, but not for a client that takes
 // nothing.
-func TestFlushed(t *testing.T) {
+func TestTurn(t *testing.T) {
 	h := newHouse()
 	addr := h.listen(t, Options{Outbox: 64 << 20})
 	stuck, held := h.dial(t, addr)
@@ -204,14 +204,14 @@ func TestFlushed(t *testing.T) {
 	}
 	held.Append([]byte(repeat("[MSG] hai\n", 4<<20)))
 	held.Flush()
-	lot.Flushed()
+	lot.Turn()
 	if held.out.queued() == 0 {
 		t.Fatal("the client was to take nothing")
 	}
 	for range 100 {
 		end := c.Append([]byte("[MSG] hai\n"))
 		c.Flush()
-		lot.Flushed()
+		lot.Turn()
 		if c.out.position() < end {
 			t.Fatal("not written")
 		}

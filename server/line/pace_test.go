@@ -39,6 +39,22 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// TestNotYet has a command find no room at first. What follows waits, and the
+// answers come in their order.
+func TestNotYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		u, _ := h.pipe(t, Options{})
+		u.nc.SetDeadline(time.Time{})
+		began := time.Now()
+		go io.WriteString(u.nc, "ADD\nFULL\nADD\nFULL\n")
+		u.hear("[OK] 1", "[OK] room", "[OK] 2", "[OK] room")
+		if took := time.Since(began); took != 4*retryTime {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // TestPaceOnce has the wait be asked for once, however often the connection
 // wakes meanwhile.
 func TestPaceOnce(t *testing.T) {

@@ -24,7 +24,8 @@ func (c *Conn) enterLot() bool {
 	if c.place == 0 {
 		return false
 	}
-	c.guard.raw, c.guard.flushers, c.out.flushers = raw, &c.opt.Lot.flushers, &c.opt.Lot.flushers
+	c.crew = &c.opt.Lot.crew
+	c.guard.raw, c.guard.crew, c.out.crew = raw, c.crew, c.crew
 	return true
 }
 
@@ -44,7 +45,7 @@ func (c *Conn) park() bool {
 	if c.stirred && c.held == "" || c.ending != nil || c.cause != nil {
 		return false
 	}
-	c.parked, c.cancel = true, nil
+	c.parked = true
 	switch {
 	case at.IsZero():
 		c.alarm = nil
@@ -108,14 +109,33 @@ func (c *Conn) rouse() {
 	if c.alarm != nil {
 		c.alarm.Stop()
 	}
-	go c.resume()
+	c.serve()
 }
 
-// canceledBy says what cancels the context of the commands that follow.
-func (c *Conn) canceledBy(cancel context.CancelFunc) {
+// serve has the connection served on.
+func (c *Conn) serve() {
+	if c.crew == nil {
+		go c.resume()
+		return
+	}
+	c.crew.add(c)
+}
+
+func (c *Conn) do() { c.resume() }
+
+// cancelable returns the context of one command, which the end of the
+// connection cancels; it is to be released when the command is over.
+func (c *Conn) cancelable(ctx context.Context) (_ context.Context, release func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cancel = cancel; c.cause != nil || c.ending == errEnded {
+		cancel()
+	}
+	return ctx, func() {
+		c.mu.Lock()
+		c.cancel = nil
+		c.mu.Unlock()
 		cancel()
 	}
 }

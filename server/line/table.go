@@ -47,6 +47,9 @@ type Command[S any] struct {
 	// of them may be under way on one connection, and their answers must be
 	// given in their order; every other row waits for them.
 	Async bool
+	// Prompt marks a row whose Run waits for nothing, but for a lock that is held
+	// shortly. Many connections are served by one goroutine then.
+	Prompt bool
 	// Pace, which may be nil, is asked once how long the command has to wait
 	// until Run. What follows on the connection waits with it, and nothing is
 	// read. It runs on the connection's goroutine; none is there meanwhile.
