@@ -78,7 +78,7 @@ func TestCheckBroken(t *testing.T) {
 		want(t, ani.sendGroup("dapur", "one"), nil)
 		budi := w.attach(2)
 		failure := errors.New("the disk")
-		w.store.onUnread = func() error { return failure }
+		w.store.onMessages = func() error { return failure }
 		n, messages := budi.Check(t.Context())
 		for _, err := range messages {
 			want(t, err, failure)
@@ -86,7 +86,7 @@ func TestCheckBroken(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%d were promised", n)
 		}
-		w.store.onUnread = nil
+		w.store.onMessages = nil
 		budi.Detach(false)
 		budi = w.attach(2)
 		for range budi.messages() {

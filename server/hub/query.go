@@ -167,22 +167,30 @@ func (s *Session) Groups() []GroupInfo {
 	return all
 }
 
-// unreadPage is how many messages Check reads at a time.
-const unreadPage = 200
-
 // Check gives the messages that the account's sessions have not been sent yet,
 // oldest first over all conversations, and counts them as sent to this one. They
 // are read from the store while they are taken.
 func (s *Session) Check(ctx context.Context) (n int, messages iter.Seq2[Message, error]) {
 	spans, positions := s.unread()
 	s.hub.save(ctx, s.at.Account.ID, positions)
+	return s.show(ctx, spans)
+}
+
+// showPage is how many messages are read from the store at a time. They are in
+// memory for as long as the client takes to read them.
+const showPage = 50
+
+// show gives the messages of the spans, which showing must hold already, oldest
+// first. It reads them from the store while they are taken.
+func (s *Session) show(ctx context.Context, spans []Span) (n int, messages iter.Seq2[Message, error]) {
 	for _, span := range spans {
 		n += int(span.Last - span.After)
 	}
 	return n, func(yield func(Message, error) bool) {
 		defer s.shown()
-		for left, after := n, int64(0); left > 0; {
-			page, err := s.hub.store.Unread(ctx, spans, after, min(left, unreadPage))
+		rest := slices.Clone(spans)
+		for left := n; left > 0; {
+			page, err := s.hub.store.Messages(ctx, rest, min(left, showPage))
 			if err == nil && len(page) == 0 {
 				err = errMissing
 			}
@@ -196,12 +204,25 @@ func (s *Session) Check(ctx context.Context) (n int, messages iter.Seq2[Message,
 				}
 			}
 			left -= len(page)
-			after = page[len(page)-1].ID
+			rest = behind(rest, page)
 		}
 	}
 }
 
-var errMissing = errors.New("hub: unread messages are missing from the store")
+// behind is what is left of the spans behind a page of their first messages: in
+// a conversation these are the first ones, too.
+func behind(spans []Span, page []Message) []Span {
+	last := map[int64]int64{}
+	for _, m := range page {
+		last[m.Conversation] = m.Number
+	}
+	for i, span := range spans {
+		spans[i].After = max(span.After, last[span.Conversation])
+	}
+	return slices.DeleteFunc(spans, func(span Span) bool { return span.After == span.Last })
+}
+
+var errMissing = errors.New("hub: messages are missing from the store")
 
 // unread returns what was not sent to the account's sessions, and counts it as
 // sent to this one; and the read positions that are not stored yet.
@@ -245,7 +266,7 @@ func (s *Session) unreadOf(c *conversation) int64 {
 	return c.last - top
 }
 
-// shown says that what Check gave was read from the store.
+// shown says that what was to be shown has been read from the store.
 func (s *Session) shown() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()

@@ -336,9 +336,9 @@ type Store interface {
 	// Index makes some more messages known to Search, and tells whether there may
 	// be more of them.
 	Index(ctx context.Context) (more bool, err error)
-	// Unread returns up to limit messages of the spans, oldest first over all
-	// of them, whose ID is greater than after.
-	Unread(ctx context.Context, spans []Span, after int64, limit int) ([]Message, error)
+	// Messages returns up to limit messages of the spans, oldest first over all
+	// of them.
+	Messages(ctx context.Context, spans []Span, limit int) ([]Message, error)
 }
 
 // A TakenError says that the name of one group of a round is taken.

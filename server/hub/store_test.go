@@ -35,7 +35,7 @@ type memory struct {
 	onCommit    func([]hub.Record) error
 	onSave      func(positions map[int64]int64)
 	onPositions func() error
-	onUnread    func() error
+	onMessages  func() error
 	onSweep     func() error
 }
 
@@ -415,9 +415,9 @@ func (m *memory) Index(context.Context) (more bool, err error) {
 	return m.indexed < len(m.messages), nil
 }
 
-func (m *memory) Unread(_ context.Context, spans []hub.Span, after int64, limit int) ([]hub.Message, error) {
-	if m.onUnread != nil {
-		if err := m.onUnread(); err != nil {
+func (m *memory) Messages(_ context.Context, spans []hub.Span, limit int) ([]hub.Message, error) {
+	if m.onMessages != nil {
+		if err := m.onMessages(); err != nil {
 			return nil, err
 		}
 	}
@@ -426,7 +426,7 @@ func (m *memory) Unread(_ context.Context, spans []hub.Span, after int64, limit 
 	var all []hub.Message
 	for _, span := range spans {
 		for _, said := range m.numbered[span.Conversation][span.After:span.Last] {
-			if said.ID > after {
+			if said.ID > 0 {
 				all = append(all, said)
 			}
 		}

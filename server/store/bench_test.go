@@ -30,8 +30,8 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkUnread measures a page of one of 50 conversations' many messages.
-func BenchmarkUnread(b *testing.B) {
+// BenchmarkMessages measures a page of one of 50 conversations' many messages.
+func BenchmarkMessages(b *testing.B) {
 	s := newStore(b)
 	ani := addAccount(b, s, "ani")
 	var spans []hub.Span
@@ -44,10 +44,10 @@ func BenchmarkUnread(b *testing.B) {
 			records = append(records, hub.RecordMessage{ID: id, Conversation: c, Number: number, Time: time.Now(), Kind: hub.Text, From: budi, Text: "halo"})
 		}
 		commit(b, s, records...)
-		spans = append(spans, hub.Span{Conversation: c, Last: 1000})
+		spans = append(spans, hub.Span{Conversation: c, After: 500, Last: 1000})
 	}
 	for b.Loop() {
-		if got, err := s.Unread(b.Context(), spans, id/2, 100); err != nil || len(got) != 100 {
+		if got, err := s.Messages(b.Context(), spans, 100); err != nil || len(got) != 100 {
 			b.Fatal(len(got), err)
 		}
 	}

@@ -41,16 +41,16 @@ ORDER BY m.id DESC LIMIT ?2`
 CROSS JOIN messages AS m ON m.id IN (
 	SELECT id FROM messages
 	WHERE conversation = span.value ->> 'Conversation'
-		AND number > span.value ->> 'After' AND number <= span.value ->> 'Last' AND id > ?2
-	ORDER BY number LIMIT ?3)
-ORDER BY m.id LIMIT ?3`
+		AND number > span.value ->> 'After' AND number <= span.value ->> 'Last'
+	ORDER BY number LIMIT ?2)
+ORDER BY m.id LIMIT ?2`
 )
 
 var (
 	historyBefore = fmt.Sprintf(messagesByID, pageBefore)
 	historyAfter  = fmt.Sprintf(messagesByID, pageAfter)
 	historyOfAll  = fmt.Sprintf(messagesByID, pageOfAll)
-	unreadOfSpans = fmt.Sprintf(messagesByID, pageOfSpans)
+	firstOfSpans  = fmt.Sprintf(messagesByID, pageOfSpans)
 )
 
 // History: see hub.Store. For Conversation 0 the page is always the newest.
@@ -69,13 +69,13 @@ func (s *Store) History(ctx context.Context, page hub.Page) ([]hub.Message, erro
 	}
 }
 
-// Unread: see hub.Store.
-func (s *Store) Unread(ctx context.Context, spans []hub.Span, after int64, limit int) ([]hub.Message, error) {
+// Messages: see hub.Store.
+func (s *Store) Messages(ctx context.Context, spans []hub.Span, limit int) ([]hub.Message, error) {
 	encoded, err := json.Marshal(spans)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	return list(ctx, s.read, scanMessage, unreadOfSpans, string(encoded), after, max(limit, 0))
+	return list(ctx, s.read, scanMessage, firstOfSpans, string(encoded), max(limit, 0))
 }
 
 func scanMessage(r *sql.Rows) (m hub.Message, err error) {

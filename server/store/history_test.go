@@ -90,24 +90,23 @@ func seq(from, to int64) (all []int64) {
 	return all
 }
 
-func TestUnread(t *testing.T) {
+func TestMessages(t *testing.T) {
 	s, _ := talk(t, 30)
 	all := []hub.Span{{Conversation: 3, After: 0, Last: 10}, {Conversation: 1, After: 8, Last: 10}, {Conversation: 2, After: 0, Last: 2}}
+	later := []hub.Span{{Conversation: 3, After: 1, Last: 10}, {Conversation: 1, After: 8, Last: 10}}
 	for name, test := range map[string]struct {
 		spans []hub.Span
-		after int64
 		limit int
 		want  []int64
 	}{
-		"all":            {all, 0, 1000, []int64{2, 3, 5, 6, 9, 12, 15, 18, 21, 24, 25, 27, 28, 30}},
-		"the first page": {all, 0, 3, []int64{2, 3, 5}},
-		"a later page":   {all, 5, 4, []int64{6, 9, 12, 15}},
-		"the last page":  {all, 27, 4, []int64{28, 30}},
-		"the end":        {all, 30, 4, nil},
-		"none":           {nil, 0, 4, nil},
-		"less":           {all, 0, -1, nil},
+		"all":          {all, 1000, []int64{2, 3, 5, 6, 9, 12, 15, 18, 21, 24, 25, 27, 28, 30}},
+		"the first":    {all, 3, []int64{2, 3, 5}},
+		"later ones":   {later, 4, []int64{6, 9, 12, 15}},
+		"the last one": {[]hub.Span{{Conversation: 3, After: 9, Last: 10}}, 4, []int64{30}},
+		"none":         {nil, 4, nil},
+		"less":         {all, -1, nil},
 	} {
-		got, err := s.Unread(t.Context(), test.spans, test.after, test.limit)
+		got, err := s.Messages(t.Context(), test.spans, test.limit)
 		if diff := cmp.Diff(test.want, ids(got)); err != nil || diff != "" {
 			t.Errorf("%s: %v %s", name, err, diff)
 		}
@@ -126,7 +125,7 @@ func TestPlans(t *testing.T) {
 		"historyBefore": historyBefore,
 		"historyAfter":  historyAfter,
 		"historyOfAll":  historyOfAll,
-		"unreadOfSpans": unreadOfSpans,
+		"firstOfSpans":  firstOfSpans,
 		"savePosition":  savePosition,
 	} {
 		plan, err := list(t.Context(), s.durable, func(r *sql.Rows) (p step, err error) {
