@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -62,13 +63,7 @@ func (s *session) members(_ context.Context, c *line.Call) error {
 func (s *session) check(ctx context.Context, c *line.Call) error {
 	s.checked, _ = s.conn.Heard()
 	n, messages := s.presence.Check(ctx)
-	c.Rows(n, func(yield func(string, error) bool) {
-		for m, err := range messages {
-			if !yield(row(m), err) {
-				return
-			}
-		}
-	})
+	show(c, n, messages)
 	return nil
 }
 
@@ -77,12 +72,31 @@ func (s *session) checkPast(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	messages, err := s.presence.Past(ctx, name, page)
-	return list(c, messages, err)
+	n, messages, err := s.presence.Past(ctx, name, page)
+	if err != nil {
+		return err
+	}
+	show(c, n, messages)
+	return nil
 }
 
-// list answers with rows of a history.
-func list(c *line.Call, messages []hub.Message, err error) error {
+// show answers with n rows of a history while they are taken from messages.
+func show(c *line.Call, n int, messages iter.Seq2[hub.Message, error]) {
+	c.Rows(n, func(yield func(string, error) bool) {
+		for m, err := range messages {
+			if !yield(row(m), err) {
+				return
+			}
+		}
+	})
+}
+
+func (s *session) search(ctx context.Context, c *line.Call) error {
+	words := strings.Fields(c.Arg(0))
+	if len(words) == 0 || len(words) > searchWords {
+		return line.ErrMalformed
+	}
+	messages, err := s.presence.Search(ctx, words, searchCount)
 	if err != nil {
 		return err
 	}
@@ -92,15 +106,6 @@ func list(c *line.Call, messages []hub.Message, err error) error {
 	}
 	c.Lines(rows)
 	return nil
-}
-
-func (s *session) search(ctx context.Context, c *line.Call) error {
-	words := strings.Fields(c.Arg(0))
-	if len(words) == 0 || len(words) > searchWords {
-		return line.ErrMalformed
-	}
-	messages, err := s.presence.Search(ctx, words, searchCount)
-	return list(c, messages, err)
 }
 
 // pastPage reads the arguments of CHECKPAST. A sole one of digits is the count.

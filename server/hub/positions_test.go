@@ -342,6 +342,20 @@ func TestRetentionByCount(t *testing.T) {
 		w.left(id, 10, 11)
 		want(t, ani.sendGroup("dapur", "12"), nil) // numbers go on
 		w.left(id, 10, 11, 12)
+
+		// Nor is more promised of the past, and that stays as well.
+		n, messages, err := ani.Past(t.Context(), "dapur", hub.Page{Limit: 9})
+		want(t, err, nil)
+		want(t, ani.sendGroup("dapur", "13"), nil)
+		time.Sleep(10 * time.Second)
+		w.left(id, 10, 11, 12, 13)
+		for m, err := range messages {
+			if n != 3 || m.Number < 10 || m.Number > 12 || err != nil {
+				t.Error(n, m.Number, err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		w.left(id, 12, 13)
 	})
 }
 

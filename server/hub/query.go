@@ -289,31 +289,79 @@ func (s *Session) conversations() iter.Seq[*conversation] {
 	}
 }
 
-// Past returns one page of the history of a group that the account belongs to,
-// or of its conversation with another account; without a name, of all of its
-// conversations. It returns ErrNoGroup if nothing has that name, or
-// ErrNotMember. The page's Conversation, Of and Hidden are set here.
-func (s *Session) Past(ctx context.Context, name string, page Page) ([]Message, error) {
+// Past gives one page of the history of a group that the account belongs to, or
+// of its conversation with another account; without a name, the last messages of
+// all its conversations. They are read from the store while they are taken. It
+// returns ErrNoGroup if nothing has that name, or ErrNotMember.
+func (s *Session) Past(ctx context.Context, name string, page Page) (n int, messages iter.Seq2[Message, error], err error) {
+	var spans []Span
 	if name == "" {
-		page.Conversation, page.Of = 0, s.at.Account.ID
-		return s.hub.store.History(ctx, page)
+		spans, err = s.hub.store.Newest(ctx, s.readableAll(), page.Limit)
+	} else {
+		var span Span // empty, if two accounts have never talked
+		span, err = s.readableBy(ctx, name)
+		spans = []Span{page.of(span)}
 	}
-	span, err := s.readableBy(ctx, name)
-	if err != nil || span.Conversation == 0 {
-		return nil, err
+	if err != nil {
+		return 0, nil, err
 	}
-	page.Conversation, page.Hidden = span.Conversation, span.After
-	return s.hub.store.History(ctx, page)
+	s.keep(spans)
+	n, messages = s.show(ctx, spans)
+	return n, messages, nil
+}
+
+// of is the part of a span that the page shows: in a conversation no number is
+// missing.
+func (p Page) of(span Span) Span {
+	switch limit := int64(p.Limit); p.Side {
+	case After:
+		span.After = max(span.After, min(p.Number, span.Last))
+		span.Last = min(span.Last, span.After+limit)
+	case Before:
+		span.Last = max(span.After, min(p.Number-1, span.Last))
+		fallthrough
+	default:
+		span.After = max(span.After, span.Last-limit)
+	}
+	return span
+}
+
+// keep has nothing of the spans swept until it is shown, and leaves out what has
+// been just now.
+func (s *Session) keep(spans []Span) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	swept := map[int64]int64{}
+	for c := range s.conversations() {
+		swept[c.id] = c.swept
+	}
+	for i, span := range spans {
+		spans[i].After = min(span.Last, max(span.After, swept[span.Conversation]))
+	}
+	s.hub.showing[s] = spans
 }
 
 // readable is what the session's account may read of a conversation that it
 // takes part in. mu is held.
 func (s *Session) readable(c *conversation) Span {
-	span := Span{Conversation: c.id, Last: c.last}
+	span := Span{c.id, c.swept, c.last}
 	if g := s.hub.groups[c.id]; g != nil && g.sinceJoined {
-		span.After = g.members[s.at.Account.ID].Since
+		span.After = max(span.After, g.members[s.at.Account.ID].Since)
 	}
 	return span
+}
+
+// readableAll is what the account may read of all its conversations.
+func (s *Session) readableAll() []Span {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	var spans []Span
+	for c := range s.conversations() {
+		if c.last > 0 {
+			spans = append(spans, s.readable(c))
+		}
+	}
+	return spans
 }
 
 // readableBy is what the account may read of the conversation that a name stands

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -182,19 +183,47 @@ func TestPast(t *testing.T) {
 			{citra, "u1", hub.Page{Limit: 9}, []string{"p2"}, nil},
 			{citra, "dapur", hub.Page{Limit: 9}, nil, hub.ErrNotMember},
 			{ani, "sawah", hub.Page{Limit: 9}, nil, hub.ErrNoGroup},
-			// A page can't name another conversation or account by itself.
-			{citra, "", hub.Page{Limit: 9, Of: 1, Conversation: 1}, []string{"p2", "g4"}, nil},
-			{citra, "u2", hub.Page{Limit: 9, Conversation: 1}, nil, nil},
+			{budi, "dapur", hub.Page{Limit: 9, Side: hub.Before, Number: 0}, nil, nil},
+			{budi, "dapur", hub.Page{Limit: 9, Side: hub.Before, Number: math.MaxInt64}, []string{"g1", "g2", "g3"}, nil},
+			{budi, "dapur", hub.Page{Limit: 9, Side: hub.After, Number: math.MaxInt64}, nil, nil},
+			{budi, "dapur", hub.Page{Limit: 2, Side: hub.After, Number: 0}, []string{"g1", "g2"}, nil},
+			{budi, "dapur", hub.Page{}, nil, nil},
+			{ani, "", hub.Page{Limit: 2}, []string{"p1", "p2"}, nil},
+			{ani, "", hub.Page{}, nil, nil},
 		} {
-			messages, err := c.who.Past(t.Context(), c.name, c.page)
+			texts, err := c.who.pastOf(c.name, c.page)
 			want(t, err, c.err)
-			var texts []string
-			for _, m := range messages {
-				texts = append(texts, m.Text)
-			}
 			if !slices.Equal(texts, c.texts) {
 				t.Errorf("%s's history of %q is %q, want %q", c.who.who.Name, c.name, texts, c.texts)
 			}
+		}
+	})
+}
+
+// A page is read while it is taken, some messages at a time: what a slow client
+// has asked for takes no more memory than that.
+func TestPastSteps(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1)
+		ani := w.attach(1)
+		for range 120 {
+			want(t, ani.sendGroup("dapur", "halo"), nil)
+		}
+		steps := 0
+		w.store.onMessages = func() error { steps++; return nil }
+		for _, name := range []string{"dapur", ""} {
+			n, messages, err := ani.Past(t.Context(), name, hub.Page{Limit: 1000})
+			want(t, err, nil)
+			taken := 0
+			for range messages {
+				if taken++; steps != (taken+49)/50 {
+					t.Fatalf("for %d messages the store was asked %d times", taken, steps)
+				}
+			}
+			if n != 120 || taken != n {
+				t.Errorf("%d messages were promised, %d taken", n, taken)
+			}
+			steps = 0
 		}
 	})
 }

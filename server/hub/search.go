@@ -36,13 +36,5 @@ func (s *Session) searched(ctx context.Context, words []string) ([]Span, []strin
 			return nil, nil, err
 		}
 	}
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	var spans []Span
-	for c := range s.conversations() {
-		if c.last > 0 {
-			spans = append(spans, s.readable(c))
-		}
-	}
-	return spans, words, nil
+	return s.readableAll(), words, nil
 }

@@ -11,9 +11,25 @@ import (
 // past are the texts that CHECKPAST, or SEARCH for a word, shows of dapur.
 func (c *client) past() []string {
 	c.t.Helper()
-	messages, err := c.Past(c.t.Context(), "dapur", hub.Page{Limit: 9})
+	texts, err := c.pastOf("dapur", hub.Page{Limit: 9})
 	want(c.t, err, nil)
-	return wordsOf(messages)
+	return texts
+}
+
+func (c *client) pastOf(name string, page hub.Page) (texts []string, err error) {
+	c.t.Helper()
+	n, messages, err := c.Past(c.t.Context(), name, page)
+	if err != nil {
+		return nil, err
+	}
+	for m, err := range messages {
+		want(c.t, err, nil)
+		texts = append(texts, m.Text)
+	}
+	if len(texts) != n {
+		c.t.Errorf("%d messages were promised, %d shown", n, len(texts))
+	}
+	return texts, nil
 }
 
 func (c *client) search(words ...string) []string {
@@ -96,10 +112,10 @@ func TestPastWhileLeaving(t *testing.T) {
 					return
 				default:
 				}
-				messages, _ := budi.Past(t.Context(), "dapur", hub.Page{Limit: 9})
+				shown, _ := budi.pastOf("dapur", hub.Page{Limit: 9})
 				found, _ := budi.Search(t.Context(), []string{"dapur", "rahasia"}, 9)
-				if len(messages)+len(found) > 0 {
-					t.Errorf("it is shown %q and %q", wordsOf(messages), wordsOf(found))
+				if len(shown)+len(found) > 0 {
+					t.Errorf("it is shown %q and %q", shown, wordsOf(found))
 					return
 				}
 			}

@@ -261,15 +261,11 @@ func (RecordForgetGroup) record()   {}
 func (RecordDeleteAccount) record() {}
 func (RecordToken) record()         {}
 
-// A Page says which messages History returns: at most Limit ones, oldest first.
-// Conversation 0 stands for all those that the account Of takes part in.
+// A Page says which messages Past gives: at most Limit ones, oldest first.
 type Page struct {
-	Conversation int64
-	Of           int64
-	Limit        int
-	Side         Side
-	Number       int64 // for Before and After, within the conversation; not included
-	Hidden       int64 // messages up to this number are left out
+	Limit  int
+	Side   Side
+	Number int64 // for Before and After, within the conversation; not included
 }
 
 // A Side says where a page lies.
@@ -320,8 +316,9 @@ type Store interface {
 	// RecordGroup or RecordRestoreGroup is taken, with ErrFull where the disk is full. Only after ErrInDoubt
 	// nobody can know.
 	Commit(ctx context.Context, records []Record) error
-	// History returns one page of messages.
-	History(ctx context.Context, page Page) ([]Message, error)
+	// Newest returns which parts of the spans the last limit messages over all
+	// of them are.
+	Newest(ctx context.Context, spans []Span, limit int) ([]Span, error)
 	// Aged looks at up to limit messages behind the number after and returns the
 	// last number up to which all were sent before a time, after itself if none
 	// was, and when the next one was sent; the zero time if it has not got there.

@@ -335,23 +335,23 @@ func (m *memory) join(r hub.RecordJoin) error {
 	return nil
 }
 
-func (m *memory) History(_ context.Context, page hub.Page) ([]hub.Message, error) {
+func (m *memory) Newest(_ context.Context, spans []hub.Span, limit int) ([]hub.Span, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var all []hub.Message
-	for _, said := range m.messages {
-		mine := page.Conversation == said.Conversation
-		if page.Conversation == 0 {
-			mine = m.takesPart(page.Of, said.Conversation)
-		}
-		if mine && said.Number > page.Hidden && (page.Side != hub.Before || said.Number < page.Number) && (page.Side != hub.After || said.Number > page.Number) {
-			all = append(all, said)
+	newest := slices.Clone(spans)
+	for i := range newest {
+		newest[i].After = newest[i].Last
+	}
+	for _, said := range slices.Backward(m.messages) {
+		i := slices.IndexFunc(spans, func(span hub.Span) bool {
+			return span.Conversation == said.Conversation && span.After < said.Number && said.Number <= span.Last
+		})
+		if limit > 0 && i >= 0 {
+			newest[i].After--
+			limit--
 		}
 	}
-	if page.Side == hub.After {
-		return all[:min(page.Limit, len(all))], nil
-	}
-	return all[max(0, len(all)-page.Limit):], nil
+	return newest, nil
 }
 
 func (m *memory) Aged(_ context.Context, conversation, after int64, before time.Time, limit int) (int64, time.Time, error) {

@@ -68,7 +68,7 @@ func TestKill(t *testing.T) {
 		c.cmd.Wait()
 
 		s := openStore(t, dir)
-		got, err := s.History(t.Context(), hub.Page{Conversation: 1, Limit: math.MaxInt64})
+		got, err := s.Messages(t.Context(), []hub.Span{{Conversation: 1, Last: math.MaxInt64}}, math.MaxInt64)
 		if err != nil {
 			t.Fatal(err)
 		}

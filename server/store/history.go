@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"math"
 
 	"posko/server/hub"
 )
@@ -23,19 +22,15 @@ LEFT JOIN groups ON groups.id = m.conversation
 LEFT JOIN accounts AS other ON other.id = CASE m.sender WHEN c.a THEN c.b ELSE c.a END
 WHERE m.id IN (%s) ORDER BY m.id`
 
-	pageBefore = `SELECT id FROM messages WHERE conversation = ?1 AND number < ?2 AND number > ?4
-ORDER BY number DESC LIMIT ?3`
-
-	pageAfter = `SELECT id FROM messages WHERE conversation = ?1 AND number > max(?2, ?4)
-ORDER BY number LIMIT ?3`
-
-	pageOfAll = `SELECT m.id FROM (
-	SELECT conversation AS id, since * history_joined AS hidden FROM members JOIN groups ON groups.id = conversation
-	WHERE account = ?1 AND dropped IS NULL
-	UNION ALL SELECT id, 0 FROM conversations WHERE a = ?1 OR b = ?1) AS part
-CROSS JOIN messages AS m ON m.id IN (
-	SELECT id FROM messages WHERE conversation = part.id AND number > part.hidden ORDER BY number DESC LIMIT ?2)
-ORDER BY m.id DESC LIMIT ?2`
+	newestOfSpans = `SELECT conversation, min(number) - 1, max(number) FROM messages AS page WHERE id IN (
+	SELECT m.id FROM json_each(?1) AS span
+	CROSS JOIN messages AS m ON m.id IN (
+		SELECT id FROM messages
+		WHERE conversation = span.value ->> 'Conversation'
+			AND number > span.value ->> 'After' AND number <= span.value ->> 'Last'
+		ORDER BY number DESC LIMIT ?2)
+	ORDER BY m.id DESC LIMIT ?2)
+GROUP BY conversation`
 
 	pageOfSpans = `SELECT m.id FROM json_each(?1) AS span
 CROSS JOIN messages AS m ON m.id IN (
@@ -46,27 +41,18 @@ CROSS JOIN messages AS m ON m.id IN (
 ORDER BY m.id LIMIT ?2`
 )
 
-var (
-	historyBefore = fmt.Sprintf(messagesByID, pageBefore)
-	historyAfter  = fmt.Sprintf(messagesByID, pageAfter)
-	historyOfAll  = fmt.Sprintf(messagesByID, pageOfAll)
-	firstOfSpans  = fmt.Sprintf(messagesByID, pageOfSpans)
-)
+var firstOfSpans = fmt.Sprintf(messagesByID, pageOfSpans)
 
-// History: see hub.Store. For Conversation 0 the page is always the newest.
-func (s *Store) History(ctx context.Context, page hub.Page) ([]hub.Message, error) {
-	limit := max(page.Limit, 0) // to SQLite, less than 0 is no limit
-	if page.Conversation == 0 {
-		return list(ctx, s.read, scanMessage, historyOfAll, page.Of, limit)
+// Newest: see hub.Store. Of each conversation they are the last ones of its span,
+// so that they are a span.
+func (s *Store) Newest(ctx context.Context, spans []hub.Span, limit int) ([]hub.Span, error) {
+	encoded, err := json.Marshal(spans)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
 	}
-	switch page.Side {
-	case hub.Before:
-		return list(ctx, s.read, scanMessage, historyBefore, page.Conversation, page.Number, limit, page.Hidden)
-	case hub.After:
-		return list(ctx, s.read, scanMessage, historyAfter, page.Conversation, page.Number, limit, page.Hidden)
-	default:
-		return list(ctx, s.read, scanMessage, historyBefore, page.Conversation, int64(math.MaxInt64), limit, page.Hidden)
-	}
+	return list(ctx, s.read, func(r *sql.Rows) (span hub.Span, err error) {
+		return span, r.Scan(&span.Conversation, &span.After, &span.Last)
+	}, newestOfSpans, string(encoded), max(limit, 0)) // to SQLite, less than 0 is no limit
 }
 
 // Messages: see hub.Store.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"database/sql"
-	"math"
 	"strings"
 	"testing"
 
@@ -41,45 +40,46 @@ func ids(messages []hub.Message) []int64 {
 	return all
 }
 
-func TestHistory(t *testing.T) {
+// past returns the last limit messages of the spans.
+func past(t *testing.T, s *Store, limit int, spans ...hub.Span) []hub.Message {
+	t.Helper()
+	newest, err := s.Newest(t.Context(), spans, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := s.Messages(t.Context(), newest, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return messages
+}
+
+func TestNewest(t *testing.T) {
 	s, ani := talk(t, 30)
+	all := []hub.Span{{Conversation: 1, Last: 10}, {Conversation: 2, Last: 10}, {Conversation: 3, Last: 10}}
 	for name, test := range map[string]struct {
-		page hub.Page
-		want []int64
+		spans []hub.Span
+		limit int
+		want  []int64
 	}{
-		"last":            {hub.Page{Conversation: 1, Limit: 3}, []int64{22, 25, 28}},
-		"all there are":   {hub.Page{Conversation: 2, Limit: 1000}, []int64{2, 5, 8, 11, 14, 17, 20, 23, 26, 29}},
-		"before":          {hub.Page{Conversation: 1, Limit: 2, Side: hub.Before, Number: 4}, []int64{4, 7}},
-		"before all":      {hub.Page{Conversation: 1, Limit: 2, Side: hub.Before, Number: 1}, nil},
-		"before the end":  {hub.Page{Conversation: 1, Limit: 1, Side: hub.Before, Number: math.MaxInt64}, []int64{28}},
-		"after":           {hub.Page{Conversation: 1, Limit: 2, Side: hub.After, Number: 4}, []int64{13, 16}},
-		"after all":       {hub.Page{Conversation: 1, Limit: 2, Side: hub.After, Number: 10}, nil},
-		"from the start":  {hub.Page{Conversation: 1, Limit: 2, Side: hub.After, Number: 0}, []int64{1, 4}},
-		"of all":          {hub.Page{Of: ani, Limit: 4}, []int64{27, 28, 29, 30}},
-		"of all, all":     {hub.Page{Of: ani, Limit: 1000}, seq(1, 30)},
-		"of nobody":       {hub.Page{Of: 99, Limit: 4}, nil},
-		"nowhere":         {hub.Page{Conversation: 99, Limit: 4}, nil},
-		"nothing":         {hub.Page{Conversation: 1, Limit: 0}, nil},
-		"less":            {hub.Page{Conversation: 1, Limit: -1}, nil},
-		"less of all":     {hub.Page{Of: ani, Limit: -1}, nil},
-		"another's alone": {hub.Page{Conversation: 4, Limit: 4}, []int64{31}},
+		"of all":       {all, 4, []int64{27, 28, 29, 30}},
+		"of all, all":  {all, 1000, seq(1, 30)},
+		"of one":       {all[:1], 3, []int64{22, 25, 28}},
+		"of a part":    {[]hub.Span{{Conversation: 1, After: 7, Last: 9}, all[1]}, 3, []int64{25, 26, 29}},
+		"of what ends": {[]hub.Span{{Conversation: 1, Last: 2}, {Conversation: 2, Last: 2}}, 2, []int64{4, 5}},
+		"of nothing":   {[]hub.Span{{Conversation: 1, After: 2, Last: 2}}, 2, nil},
+		"nowhere":      {[]hub.Span{{Conversation: 99, Last: 9}}, 4, nil},
+		"none":         {nil, 4, nil},
+		"nothing":      {all, 0, nil},
+		"less":         {all, -1, nil},
 	} {
-		got, err := s.History(t.Context(), test.page)
-		if diff := cmp.Diff(test.want, ids(got)); err != nil || diff != "" {
-			t.Errorf("%s: %v %s", name, err, diff)
+		if diff := cmp.Diff(test.want, ids(past(t, s, test.limit, test.spans...))); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 	want := hub.Message{ID: 28, Conversation: 1, Number: 10, Time: t0, Kind: hub.Text, From: hub.Account{ID: ani, Name: "ani"}, Group: "dapur", Text: "halo"}
-	got, err := s.History(t.Context(), hub.Page{Conversation: 1, Limit: 1})
-	if diff := cmp.Diff([]hub.Message{want}, got); err != nil || diff != "" {
-		t.Error(err, diff)
-	}
-
-	// What ani has left, or what is dropped, is no longer ani's.
-	commit(t, s, hub.RecordLeave{Group: 1, Account: ani}, hub.RecordDropGroup{Group: 2, Time: t0})
-	got, err = s.History(t.Context(), hub.Page{Of: ani, Limit: 2})
-	if diff := cmp.Diff([]int64{27, 30}, ids(got)); err != nil || diff != "" {
-		t.Error(err, diff)
+	if diff := cmp.Diff([]hub.Message{want}, past(t, s, 1, all[0])); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -122,9 +122,7 @@ func TestPlans(t *testing.T) {
 		detail             string
 	}
 	for name, query := range map[string]string{
-		"historyBefore": historyBefore,
-		"historyAfter":  historyAfter,
-		"historyOfAll":  historyOfAll,
+		"newestOfSpans": newestOfSpans,
 		"firstOfSpans":  firstOfSpans,
 		"savePosition":  savePosition,
 	} {

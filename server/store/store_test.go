@@ -261,13 +261,13 @@ func TestFull(t *testing.T) {
 	if _, err := s.Accounts().AddAccount(t.Context(), long); !errors.Is(err, account.ErrFull) {
 		t.Errorf("AddAccount: %v, want account.ErrFull", err)
 	}
-	if got, err := s.History(t.Context(), hub.Page{Conversation: 1, Limit: 10}); err != nil || len(got) != 1 {
+	if got, err := s.Messages(t.Context(), []hub.Span{{Conversation: 1, Last: 9}}, 10); err != nil || len(got) != 1 {
 		t.Errorf("after the full round there are %v, %v", got, err)
 	}
 	setMaxPages("1000000")
 	commit(t, s, round...)
 	addAccount(t, s, "budi")
-	if got, err := s.History(t.Context(), hub.Page{Conversation: 1, Limit: 10}); err != nil || len(got) != 3 {
+	if got, err := s.Messages(t.Context(), []hub.Span{{Conversation: 1, Last: 9}}, 10); err != nil || len(got) != 3 {
 		t.Errorf("after the repeated round there are %v, %v", got, err)
 	}
 }
@@ -332,7 +332,7 @@ func TestReaders(t *testing.T) {
 	for range cap(errs) {
 		go func() {
 			for {
-				got, err := s.History(t.Context(), hub.Page{Conversation: 1, Limit: rounds * each})
+				got, err := s.Messages(t.Context(), []hub.Span{{Conversation: 1, Last: rounds * each}}, rounds*each)
 				if err == nil && (len(got)%each != 0 || !slices.IsSortedFunc(got, func(a, b hub.Message) int { return int(a.Number - b.Number) })) {
 					err = fmt.Errorf("a reader sees %d messages, a part of a round", len(got))
 				}
