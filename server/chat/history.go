@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"posko/server/hub"
 	"posko/server/line"
@@ -92,8 +93,8 @@ func show(c *line.Call, n int, messages iter.Seq2[hub.Message, error]) {
 }
 
 func (s *session) search(ctx context.Context, c *line.Call) error {
-	words := strings.Fields(c.Arg(0))
-	if len(words) == 0 || len(words) > searchWords {
+	words, parts := strings.Fields(c.Arg(0)), strings.FieldsFunc(c.Arg(0), isBreak)
+	if len(words) == 0 || max(len(words), len(parts)) > searchWords {
 		return line.ErrMalformed
 	}
 	messages, err := s.presence.Search(ctx, words, searchCount)
@@ -107,6 +108,10 @@ func (s *session) search(ctx context.Context, c *line.Call) error {
 	c.Lines(rows)
 	return nil
 }
+
+// isBreak says whether r parts a word into several. Each of them costs a search
+// as much as a word does, and a line has room for thousands.
+func isBreak(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
 
 // pastPage reads the arguments of CHECKPAST. A sole one of digits is the count.
 func pastPage(c *line.Call) (name string, page hub.Page, err error) {

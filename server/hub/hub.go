@@ -61,6 +61,7 @@ type Hub struct {
 	ended              chan struct{} // the last round is over
 	kept               chan struct{} // keep has ended
 	cancel             context.CancelFunc
+	searching          chan struct{} // the place of the Search that runs
 
 	mu       sync.Mutex
 	people   map[int64]*person  // accounts that have a session
@@ -135,7 +136,7 @@ func New(ctx context.Context, opt Options) (*Hub, error) {
 	}
 	h := &Hub{
 		store: opt.Store, log: opt.Log, fail: opt.Fail, turn: opt.Turn,
-		ended: make(chan struct{}), kept: make(chan struct{}),
+		ended: make(chan struct{}), kept: make(chan struct{}), searching: make(chan struct{}, 1),
 		people: map[int64]*person{}, byName: map[string]*person{},
 		deleted: map[int64]bool{}, admins: map[int64]bool{},
 		groups: map[int64]*group{}, named: map[string]*group{}, joined: map[int64]map[int64]*group{},

@@ -1,9 +1,13 @@
 package hub_test
 
 import (
+	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +118,34 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%s finds %q for %q, want %q", c.who.who.Name, texts, c.words, c.texts)
 			}
 		}
+	})
+}
+
+// One search runs at a time; who waits may go.
+func TestSearchOneByOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.group("dapur", 1)
+		ani := w.attach(1)
+		want(t, ani.sendGroup("dapur", "kopi"), nil)
+		var running atomic.Int32
+		w.store.onSearch = func() {
+			if n := running.Add(1); n > 1 {
+				t.Errorf("%d searches run at once", n)
+			}
+			time.Sleep(time.Minute) // of the bubble
+			running.Add(-1)
+		}
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() { ani.search("kopi") })
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := ani.Search(ctx, []string{"kopi"}, 9); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error("a search waits for others in vain:", err)
+		}
+		all.Wait()
 	})
 }
 

@@ -9,11 +9,18 @@ import (
 // of what the account may read. If there are several words and the first is the
 // name of a group or of an account, the others are looked for in the conversation
 // with that alone; it returns ErrNotMember for a group that the account doesn't
-// belong to.
+// belong to. Searches wait for each other: many dear ones at once would keep
+// everybody else from the store.
 func (s *Session) Search(ctx context.Context, words []string, limit int) ([]Message, error) {
 	spans, words, err := s.searched(ctx, words)
 	if err != nil || len(spans) == 0 {
 		return nil, err
+	}
+	select {
+	case s.hub.searching <- struct{}{}:
+		defer func() { <-s.hub.searching }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	for more := true; more; {
 		if more, err = s.hub.store.Index(ctx); err != nil {

@@ -37,6 +37,7 @@ type memory struct {
 	onPositions func() error
 	onMessages  func() error
 	onSweep     func() error
+	onSearch    func()
 }
 
 type storedGroup struct{ hub.StoredGroup }
@@ -389,6 +390,9 @@ func (m *memory) Sweep(_ context.Context, conversation, number int64) (more bool
 
 // Search finds nothing that Index has not seen.
 func (m *memory) Search(_ context.Context, spans []hub.Span, words []string, limit int) ([]hub.Message, error) {
+	if m.onSearch != nil {
+		m.onSearch()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var found []hub.Message
