@@ -73,35 +73,36 @@ func (h *Hub) Acts(ctx context.Context, group int64, limit int) ([]Act, error) {
 
 // Members lists the members of a group, by name, or returns ErrNoGroup.
 func (h *Hub) Members(name string) ([]Membership, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	g := h.named[key(name)]
-	if g == nil {
+	return h.membersOf(func() (*group, error) {
+		if g := h.named[key(name)]; g != nil {
+			return g, nil
+		}
 		return nil, ErrNoGroup
-	}
-	return h.membersOf(g), nil
+	})
 }
 
 // Members lists the members of a group that the session's account belongs to,
 // by name. It returns ErrNoGroup or ErrNotMember.
-func (s *Session) Members(group string) ([]Membership, error) {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	g, err := s.member(group)
-	if err != nil {
-		return nil, err
-	}
-	return s.hub.membersOf(g), nil
+func (s *Session) Members(name string) ([]Membership, error) {
+	return s.hub.membersOf(func() (*group, error) { return s.member(name) })
 }
 
-// membersOf is called with mu held.
-func (h *Hub) membersOf(g *group) []Membership {
+// membersOf lists the members of the group that find returns. As in Online they
+// are sorted without mu: all deliveries would wait while a crowd is.
+func (h *Hub) membersOf(find func() (*group, error)) ([]Membership, error) {
+	h.mu.Lock()
+	g, err := find()
+	if err != nil {
+		h.mu.Unlock()
+		return nil, err
+	}
 	all := make([]Membership, 0, len(g.members))
 	for id, m := range g.members {
 		all = append(all, Membership{m.Account, m.Role, m.Joined, h.online(id)})
 	}
+	h.mu.Unlock()
 	slices.SortFunc(all, func(a, b Membership) int { return byNames(a.Account.Name, b.Account.Name) })
-	return all
+	return all, nil
 }
 
 // online says whether an account can be told something. mu is held.
@@ -113,11 +114,11 @@ func (h *Hub) online(account int64) bool {
 // Online lists the names of the accounts that can be told something.
 func (h *Hub) Online() []string {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	names := make([]string, 0, len(h.byName))
 	for _, p := range h.byName {
 		names = append(names, p.account.Name)
 	}
+	h.mu.Unlock()
 	slices.SortFunc(names, byNames)
 	return names
 }
