@@ -99,7 +99,7 @@ func (m *groupMessage) plan(r *round) (err error) {
 	switch is := r.standing(m.group, m.from.ID); {
 	case is.role == 0:
 		return ErrNotMember
-	case is.not&Muted != 0 && is.role < Owner: // an owner may have inherited the group muted
+	case is.mute():
 		return ErrDenied
 	}
 	m.to = r.of(m.group)

@@ -58,6 +58,15 @@ func (s standing) after(action Action) standing {
 	return s
 }
 
+// mute says whether the account may not send to the group. An owner may have
+// inherited it muted.
+func (s standing) mute() bool { return s.not&Muted != 0 && s.role < Owner }
+
+// standing is an account's as things are. mu is held.
+func (g *group) standing(account int64) standing {
+	return standing{g.members[account].Role, g.sanctions[account].Sanction}
+}
+
 // standing is an account's at this place.
 func (r *round) standing(g *group, account int64) standing {
 	not, planned := r.sanctions[sanctioned{g, account}]

@@ -62,8 +62,8 @@ func (p *pacer) sweep(now time.Time) {
 
 // Pace takes a place for one message in the pace of the session's account, and
 // in that of a group that it is for, unless that is "". It returns how long to
-// wait before the message is handed in. Who is no member doesn't slow a group
-// down.
+// wait before the message is handed in. Who may not say anything in a group
+// doesn't slow it down.
 func (s *Session) Pace(group string) time.Duration {
 	h, now := s.hub, time.Now()
 	wait := h.byAccount.next(s.at.Account.ID, now)
@@ -72,8 +72,9 @@ func (s *Session) Pace(group string) time.Duration {
 	}
 	h.mu.Lock()
 	g, err := s.member(group)
+	mute := err == nil && g.standing(s.at.Account.ID).mute()
 	h.mu.Unlock()
-	if err != nil {
+	if err != nil || mute {
 		return wait
 	}
 	return max(wait, h.byGroup.next(g.id, now))

@@ -61,5 +61,11 @@ func TestGroupPace(t *testing.T) {
 		a.paces(t, "dapur", 200*ms)
 		a.paces(t, "lain", 0, 0)
 		a.paces(t, "", 0, 0, 0)
+
+		// Who is muted is refused, and holds nobody up.
+		time.Sleep(time.Hour)
+		want(t, a.moderate(hub.Mute, 2), nil)
+		b.paces(t, "dapur", 0, 0, 0, 0)
+		a.paces(t, "dapur", 0, 0, 100*ms)
 	})
 }
