@@ -43,3 +43,36 @@ func TestPace(t *testing.T) {
 		one.ask("SENDGROUP dapur lagi", "Pesan terkirim")
 	}
 }
+
+// What the members of a group are told of takes its time as messages do; what
+// only shows something doesn't.
+func TestPaceOfActs(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig()
+	cfg.Chat.Burst, cfg.Chat.Rate = 1, 20
+	h := newHouse(t, cfg)
+	h.user("ani", "rahasia1")
+	h.user("budi", "rahasia1")
+	h.group("dapur", "kunci", "ani", "budi")
+	ani := h.login(ProtocolChat, "ani", "rahasia1")
+	began := time.Now()
+	for i, act := range []string{
+		"CREATEGROUP kebun kunci", "LEAVE kebun", "JOIN kebun kunci", "DROPGROUP kebun", "TOPIC dapur sup",
+		"OP dapur budi", "DEOP dapur budi", "MUTE dapur budi", "UNMUTE dapur budi", "KICK dapur budi", "BAN dapur budi",
+		"UNBAN dapur budi", "GROUPPASS dapur lain", "READONLY dapur ON", "HISTORY dapur JOINED",
+	} {
+		if _, err := ani.Do(act); err != nil {
+			t.Errorf("%s: %v", act, err)
+		}
+		if took, least := time.Since(began), time.Duration(i)*50*time.Millisecond; took < least {
+			t.Errorf("%s came after %v, want %v at least", act, took, least)
+		}
+	}
+	began = time.Now()
+	for range 20 {
+		ani.Do("TOPIC dapur")
+	}
+	if took := time.Since(began); took >= 20*50*time.Millisecond {
+		t.Errorf("to be shown the topic twenty times took %v", took)
+	}
+}

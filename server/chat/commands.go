@@ -47,6 +47,10 @@ var checks = map[string]func(string) bool{
 	"NUMBER":   isNumber,
 }
 
+// paced has a command take a place in its account's pace: a message, and what the
+// members of a group are told, which costs them as much.
+func paced(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") }
+
 // isNumber admits decimal numbers that an int64 holds.
 func isNumber(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 63)
@@ -111,13 +115,14 @@ func newTable() *line.Table[*session] {
 			Async: true, Prompt: true, Done: okSent, Malformed: errSendFormat,
 			Refuses: refuses(line.Refusals{{Err: hub.ErrOffline, Say: errNoRecipient}}, kept),
 			Refused: func(s *session) { s.takeToken() },
-			Pace:    func(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") },
+			Pace:    paced,
 			Run:     says((*session).send),
 		},
 		{
 			Name: "CREATEGROUP", Args: "GROUP PASSWORD", Help: "make a group, which you own",
 			Secret: true, Done: okCreated,
 			Refuses: refuses(line.Refusals{{Err: hub.ErrNameTaken, Say: errGroupTaken}}, kept),
+			Pace:    paced,
 			Run:     (*session).createGroup,
 		},
 		{ // Seed: JOIN GRUP
@@ -132,12 +137,14 @@ func newTable() *line.Table[*session] {
 				{Err: account.ErrGroupPassword, Say: errGroupPassword},
 				{Err: hub.ErrChanged, Say: errGroupPassword},
 			}, kept),
-			Run: (*session).join,
+			Pace: paced,
+			Run:  (*session).join,
 		},
 		{ // Seed: KELUAR DARI GRUP
 			Name: "LEAVE", Args: "GROUP", Help: "leave a group",
 			Done:    okLeft,
 			Refuses: refuses(ofGroup, kept),
+			Pace:    paced,
 			Run:     (*session).leave,
 		},
 		{
@@ -152,7 +159,7 @@ func newTable() *line.Table[*session] {
 			Name: "BROADCAST", Args: "MESSAGE...", Help: "say something to everybody who is connected, as an administrator",
 			Async: true, Prompt: true, Done: okSentGroup,
 			Refuses: line.Refusals{{Err: hub.ErrDenied, Say: errDenied}},
-			Pace:    func(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") },
+			Pace:    paced,
 			Run:     says((*session).broadcast),
 		},
 		{
@@ -179,7 +186,13 @@ func newTable() *line.Table[*session] {
 			Name: "TOPIC", Args: "GROUP [TEXT...]", Help: "show the topic of a group, or set it; \"-\" removes it",
 			Done: okTopic, Says: string(okTopic) + "; without TEXT, N rows: text",
 			Refuses: refuses(ofManaged, line.Refusals{{Err: hub.ErrTopic, Say: errTopicLong}}, kept),
-			Run:     (*session).topic,
+			Pace: func(s *session, c *line.Call) time.Duration {
+				if c.Arg(1) == "" { // it only shows the topic
+					return 0
+				}
+				return paced(s, c)
+			},
+			Run: (*session).topic,
 		},
 		moderating("KICK", hub.Kick, "put a member out of a group", okKicked, noTarget),
 		moderating("BAN", hub.Ban, "put an account out of a group, or keep it out, until UNBAN", okBanned),
@@ -192,23 +205,27 @@ func newTable() *line.Table[*session] {
 			Name: "GROUPPASS", Args: "GROUP PASSWORD", Help: "change the password of a group",
 			Secret: true, Done: okGroupPass,
 			Refuses: refuses(ofManaged, kept),
+			Pace:    paced,
 			Run:     (*session).groupPass,
 		},
 		{
 			Name: "DROPGROUP", Args: "GROUP", Help: "end a group of yours, with its history",
 			Done:    okDropped,
 			Refuses: refuses(ofManaged, kept),
+			Pace:    paced,
 			Run:     (*session).dropGroup,
 		},
 		{
 			Name: "READONLY", Args: "GROUP ON|OFF", Help: "let plain members only read in the group's folder, or change it too",
 			Done: okReadOnly, Refuses: refuses(ofManaged, kept),
-			Run: (*session).readOnly,
+			Pace: paced,
+			Run:  (*session).readOnly,
 		},
 		{
 			Name: "HISTORY", Args: "GROUP ALL|JOINED", Help: "let members see all that was said in the group, or what came after they joined",
 			Done: okAllSeen, Refuses: refuses(ofManaged, kept),
-			Run: (*session).setHistory,
+			Pace: paced,
+			Run:  (*session).setHistory,
 		},
 		{
 			Name: "CHECK", Help: "show what has arrived since you last read",

@@ -18,7 +18,7 @@ var noTarget = line.Refusals{{Err: hub.ErrNoTarget, Say: errNoTarget}}
 // moderating makes the row of something that is done to an account in a group.
 func moderating(name string, action hub.Action, help string, done line.Reply, own ...line.Refusals) line.Command[*session] {
 	return line.Command[*session]{
-		Name: name, Args: "GROUP USER", Help: help, Done: done,
+		Name: name, Args: "GROUP USER", Help: help, Done: done, Pace: paced,
 		Refuses: refuses(refuses(ofManaged, line.Refusals{{Err: hub.ErrNoAccount, Say: errNoAccount}}), append(own, kept)...),
 		Run: func(s *session, ctx context.Context, c *line.Call) error {
 			return s.presence.Moderate(ctx, action, c.Arg(0), c.Arg(1))
