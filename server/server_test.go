@@ -8,10 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"posko/server/line"
 )
 
 func TestReload(t *testing.T) {
@@ -377,4 +381,41 @@ func TestReconcile(t *testing.T) {
 		t.Error(err)
 	}
 	h.login(ProtocolFiles, "budi", "rahasia2").ask("SIZE d/a", "3")
+}
+
+// An invitation for ten makes ten accounts and members, however many use it at
+// once.
+func TestInvitedAtOnce(t *testing.T) {
+	t.Parallel()
+	const uses, people = 10, 50
+	cfg := testConfig()
+	cfg.Login.FailuresPerPair = 0
+	h := newHouse(t, cfg)
+	h.user("ani", "rahasia1")
+	h.group("dapur", "kunci", "ani")
+	h.invitation("UNDANGAN", strconv.Itoa(uses), "dapur")
+	var made atomic.Int32
+	var all sync.WaitGroup
+	for i := range people {
+		p := h.dial(ProtocolChat)
+		all.Go(func() {
+			switch _, err := p.Do(fmt.Sprintf("SIGNUP u%dx rahasia1 UNDANGAN", i)); err {
+			case nil:
+				made.Add(1)
+			case line.Refusal("Undangan tidak berlaku"):
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for range 2 {
+		members, err := h.hub.Members("dapur")
+		accounts, err2 := h.accounts.List(t.Context())
+		if made.Load() != uses || len(members) != 1+uses || len(accounts) != 1+uses || err != nil || err2 != nil {
+			t.Errorf("%d accounts made, %d members, %d accounts, %v, %v", made.Load(), len(members), len(accounts), err, err2)
+		}
+		h.stop()
+		h = openHouse(t, cfg, h.dir)
+	}
 }
