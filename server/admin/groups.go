@@ -163,7 +163,11 @@ func actWords(a hub.Act) string {
 	if by == "" {
 		by = operatorOfServer
 	}
-	text := by + " " + actVerbs[a.Action]
+	verb := actVerbs[a.Action]
+	if a.Action == hub.SetTopic && a.Text == "" {
+		verb = actNoTopic
+	}
+	text := by + " " + verb
 	for _, more := range []string{a.Target, a.Text} {
 		if more != "" {
 			text += " " + more

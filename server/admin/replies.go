@@ -98,6 +98,7 @@ const (
 	done   = "done"
 
 	operatorOfServer = "(poskod)" // who did what no account did
+	actNoTopic       = "removed the topic"
 )
 
 // actVerbs say what was done in a group.
