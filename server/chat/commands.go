@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"posko/server/account"
@@ -50,12 +49,6 @@ var checks = map[string]func(string) bool{
 // paced has a command take a place in its account's pace: a message, and what the
 // members of a group are told, which costs them as much.
 func paced(s *session, _ *line.Call) time.Duration { return s.presence.Pace("") }
-
-// isNumber admits decimal numbers that an int64 holds.
-func isNumber(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 63)
-	return err == nil
-}
 
 // newTable makes the table of commands, in the order of the contract.
 func newTable() *line.Table[*session] {

@@ -113,29 +113,30 @@ func (s *session) search(ctx context.Context, c *line.Call) error {
 // as much as a word does, and a line has room for thousands.
 func isBreak(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
 
+// isNumber admits decimal numbers.
+func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// number reads one. What an int64 can't hold is as good as the greatest.
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
 // pastPage reads the arguments of CHECKPAST. A sole one of digits is the count.
 func pastPage(c *line.Call) (name string, page hub.Page, err error) {
 	name, count := c.Arg(0), c.Arg(1)
-	if len(c.Args) == 1 && strings.Trim(name, "0123456789") == "" {
+	if len(c.Args) == 1 && isNumber(name) {
 		name, count = "", name
 	}
 	page.Limit = pastCount
 	if count != "" {
-		n, err := strconv.ParseInt(count, 10, 64)
-		if err != nil {
-			return "", page, line.ErrMalformed
-		}
-		page.Limit = int(min(n, pastMost))
+		page.Limit = int(min(number(count), pastMost))
 	}
 	switch len(c.Args) {
 	case 3: // BEFORE or AFTER what?
 		return "", page, line.ErrMalformed
 	case 4:
-		number, err := strconv.ParseInt(c.Arg(3), 10, 64)
-		if err != nil {
-			return "", page, line.ErrMalformed
-		}
-		page.Side, page.Number = hub.Before, number
+		page.Side, page.Number = hub.Before, number(c.Arg(3))
 		if c.Arg(2) == "AFTER" {
 			page.Side = hub.After
 		}
