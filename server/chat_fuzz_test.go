@@ -32,6 +32,8 @@ func FuzzChat(f *testing.F) {
 		strings.Repeat("APA\n", 20) + "PING\n",
 		strings.Repeat("PING\n", 70),
 		strings.Repeat("SENDGROUP dapur x\nPING\n", 40) + "exit\n",
+		"TOPIC dapur sup\nTOPIC dapur\nTOPIC dapur -\nOP dapur budi\nDEOP dapur budi\nMUTE dapur budi\nUNMUTE dapur budi\nKICK dapur ani\nBAN dapur citra\n",
+		"HISTORY dapur JOINED\nREADONLY dapur on\nSEARCH x\nSEARCH dapur a-b \" *\nSEARCH \u0301 é 1\nSTAMP ON\nONCE a.1\nSENDGROUP dapur x\nONCE a/1\n",
 	} {
 		f.Add(false, []byte(seed))
 		f.Add(true, []byte(seed))
