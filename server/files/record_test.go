@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"posko/server/sandbox"
 )
 
 // deeds returns what the log has of transfers since it was reset, each without
@@ -119,6 +121,7 @@ func TestXferlog(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Xferlog.Use(file)
+	h.Disk.SetOptions(sandbox.Options{Trash: time.Hour})
 	g := h.login("ani", "rahasia1")
 	g.put("a b\tc\u00a0d * i", "12345")
 	g.says("GET a b\tc\u00a0d * i", "[OK] 5 byte")
@@ -129,6 +132,7 @@ func TestXferlog(t *testing.T) {
 	g.says("RNTO a", "[OK] Nama diganti")
 	g.says("DEL tiada", "[ERR] Berkas tidak ditemukan")
 	g.says("DEL a", "[OK] Berkas dihapus")
+	g.says("UNDEL a", "[OK] Berkas dikembalikan") // which the format has no letter for
 	lines := xferLines(t, path)
 	for i, want := range []string{
 		" 127.0.0.1 5 /a_b_c_d_*_i b _ i r ani posko 0 * c",

@@ -68,7 +68,7 @@ func (x *Xferlog) Use(file *os.File) {
 // record writes one line. The transfer is over: a failure is logged, and nothing
 // else comes of it.
 func (x *Xferlog) record(account string, from net.Addr, d *deed) {
-	if x == nil || d.what == renaming || d.result == refused && d.bytes == 0 {
+	if x == nil || xferDirections[d.what] == "" || d.result == refused && d.bytes == 0 {
 		return
 	}
 	x.mu.Lock()
@@ -89,6 +89,7 @@ func (x *Xferlog) record(account string, from net.Addr, d *deed) {
 	x.torn = false
 }
 
+// What the format has no letter for is not in the file.
 var xferDirections = map[string]string{upload: "i", download: "o", deletion: "d"}
 
 // xferLine writes a deed as wu-ftpd did, with the local time of its end. A name
