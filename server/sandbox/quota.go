@@ -75,18 +75,9 @@ func (t *tree) take(bytes, files int64) error {
 	b := t.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	q := b.limit()
-	free := Usage{q.Bytes - b.used.Bytes, q.Files - b.used.Files}
-	fits := func() bool {
-		return (q.Bytes == 0 || bytes == 0 || bytes <= free.Bytes) && (q.Files == 0 || files == 0 || files <= free.Files)
-	}
-	n := 0
-	for ; !fits(); n++ {
-		if n == len(b.trash) {
-			return ErrQuota
-		}
-		free.Bytes += b.trash[n].Size
-		free.Files++
+	n, err := b.inTheWay(bytes, files)
+	if err != nil {
+		return err
 	}
 	if err := t.evict(n); err != nil {
 		return err
@@ -94,6 +85,32 @@ func (t *tree) take(bytes, files int64) error {
 	b.used.Bytes += bytes
 	b.used.Files += files
 	return nil
+}
+
+// fits returns the error of take without taking anything.
+func (b *book) fits(bytes, files int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, err := b.inTheWay(bytes, files)
+	return err
+}
+
+// inTheWay is how many of the oldest versions in the trash have to go for more
+// bytes and files, or [ErrQuota]. The caller holds mu.
+func (b *book) inTheWay(bytes, files int64) (n int, err error) {
+	q := b.limit()
+	free := Usage{q.Bytes - b.used.Bytes, q.Files - b.used.Files}
+	fits := func() bool {
+		return (q.Bytes == 0 || bytes == 0 || bytes <= free.Bytes) && (q.Files == 0 || files == 0 || files <= free.Files)
+	}
+	for ; !fits(); n++ {
+		if n == len(b.trash) {
+			return 0, ErrQuota
+		}
+		free.Bytes += b.trash[n].Size
+		free.Files++
+	}
+	return n, nil
 }
 
 // give enters that there are fewer bytes and files.
@@ -164,6 +181,11 @@ func (t *tree) reserve(from, size int64) (*Reservation, error) {
 	r := &Reservation{tree: t, size: size, bytes: max(size, 0)}
 	if from == 0 {
 		r.files = 1 // what is kept counts as one already
+	}
+	// Asked first, so that the answer is about the quota where that is short, and
+	// taken last, so that no trash gives way to what the disk refuses.
+	if err := t.book.fits(r.bytes, r.files); err != nil {
+		return nil, err
 	}
 	if err := t.disk.promise(top.f, r.bytes); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,6 +121,20 @@ func TestDiskRace(t *testing.T) {
 	}
 	w.wantErr("Reserve", w.room(1059), nil)
 	w.wantUsed(0, 0)
+}
+
+// What neither the quota nor the disk has room for is refused for the quota, and
+// no trash gives way to what the disk refuses.
+func TestQuotaBeforeDisk(t *testing.T) {
+	w := newWorld(t)
+	w.SetOptions(Options{Quota: Quota{Bytes: 100}, Trash: time.Hour})
+	w.put("/a", "0123456789")
+	w.must(w.box.Remove("/a"))
+	w.sys.free = func(*os.File) (int64, error) { return 50, nil }
+	w.wantErr("too much for both", w.room(math.MaxInt64), ErrQuota)
+	w.wantErr("too much for the disk, and for the quota but for the trash", w.room(95), ErrNoSpace)
+	w.wantTrash("/a")
+	w.wantUsed(10, 1)
 }
 
 func TestQuota(t *testing.T) {
