@@ -144,7 +144,7 @@ func newTable() *line.Table[*session] {
 		line.Command[*session]{
 			Name: "RNTO", Args: "NAME...", Help: "rename it, to a name that is free",
 			Done: okRenamed, Refuses: slices.Concat(line.Refusals{{Err: errNoSource, Say: errRNFRFirst}}, anyEntry, taken, change),
-			Run: recorded(renaming, (*session).renameTo),
+			Refused: (*session).forgetSource, Run: recorded(renaming, (*session).renameTo),
 		},
 		line.Command[*session]{
 			Name: "SIZE", Args: "FILE...", Help: "tell how many bytes a file has",

@@ -104,8 +104,8 @@ func (s *session) renameFrom(_ context.Context, c *line.Call) error {
 	return nil
 }
 
-// forgetSource sees to it that after a refused RNFR no RNTO renames something
-// that nobody speaks of any more.
+// forgetSource sees to it that after a refused RNFR or RNTO, whatever was wrong
+// with it, no RNTO renames something that nobody speaks of any more.
 func (s *session) forgetSource() { s.source = "" }
 
 func (s *session) renameTo(_ context.Context, c *line.Call) error {
