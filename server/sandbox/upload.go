@@ -106,12 +106,10 @@ func (b *Box) Upload(path string, from int64, r *Reservation) (_ *Upload, err er
 // open makes the temporary file of a new upload, or takes what is kept of one
 // that broke off. The hashes are those of the path and of the file there.
 func (u *Upload) open(path, target string) (err error) {
-	if u.size == Unknown {
-		u.f, err = u.tmp.create(u.tmpName)
-		return err
+	if u.size != Unknown {
+		u.size += u.written
+		u.tmpName = partial{target: target}.name(path) + "." + u.tmpName
 	}
-	u.size += u.written
-	u.tmpName = partial{target: target}.name(path) + "." + u.tmpName
 	if u.written > 0 {
 		if u.f, err = u.at.resume(u.tmp, path, target, u.tmpName, u.written); err != nil {
 			return err
