@@ -185,7 +185,7 @@ func (b *Box) Trash(path string) ([]Version, error) {
 // one with that id, or else the newest that was at path. Directories that are
 // missing are made. If something has its name now, that is [ErrExists], and
 // nothing has changed. It returns the version.
-func (b *Box) Undelete(id, path string) (Version, error) {
+func (b *Box) Undelete(id, path string) (_ Version, err error) {
 	p, err := b.place(path, ErrDenied)
 	if err == nil {
 		err = p.mayAdd()
@@ -207,7 +207,12 @@ func (b *Box) Undelete(id, path string) (Version, error) {
 		return Version{}, err
 	}
 	to := place{p.tree, p.folder, names, false, p.access}
-	parent, err := to.makeParent()
+	parent, made, err := to.makeParent()
+	defer func() {
+		if err != nil {
+			p.unmake(made)
+		}
+	}()
 	if err != nil {
 		return Version{}, err
 	}
@@ -257,26 +262,43 @@ func (t *tree) version(id, path string) (Version, error) {
 }
 
 // makeParent opens the directory that p is in, and makes what is missing on the
-// way. The caller holds the tree's lock for writing.
-func (p place) makeParent() (dir, error) {
-	at, err := walk(p.data, nil)
-	if err != nil {
-		return dir{}, err
+// way: those it returns, also with an error. The caller holds the tree's lock for
+// writing.
+func (p place) makeParent() (at dir, made [][]string, err error) {
+	if at, err = walk(p.data, nil); err != nil {
+		return dir{}, nil, err
 	}
-	for _, name := range p.names[:len(p.names)-1] {
+	for i, name := range p.names[:len(p.names)-1] {
 		next, err := at.child(name)
 		if err == ErrNotFound {
 			if err = p.addDir(at, name); err == nil {
+				made = append(made, p.names[:i+1])
 				next, err = at.child(name)
 			}
 		}
 		at.close()
 		if err != nil {
-			return dir{}, err
+			return dir{}, made, err
 		}
 		at = next
 	}
-	return at, nil
+	return at, made, nil
+}
+
+// unmake removes what makeParent has made, as far as nothing is in it. A power cut
+// may bring it back.
+func (t *tree) unmake(made [][]string) {
+	for _, names := range slices.Backward(made) {
+		last := len(names) - 1
+		parent, err := walk(t.data, names[:last])
+		if err != nil {
+			return
+		}
+		if parent.rmdir(names[last]) == nil {
+			t.giveDir()
+		}
+		parent.close()
+	}
 }
 
 // reconcileTrash enters what is in the trash, and ends what a crash cut short:

@@ -86,6 +86,38 @@ func TestTrash(t *testing.T) {
 	w.wantUsed(20, 2)
 }
 
+// Of a version that cannot be put back nothing is made, not even a directory.
+func TestUndeleteUndone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		before func(w *world)
+		want   error
+	}{
+		"quota": {func(w *world) { w.mkdir("/x"); w.mkdir("/y") }, ErrQuota},
+		"gone": {func(w *world) {
+			w.must(os.Remove(filepath.Join(w.dir, "7", "trash", w.wantTrash("/a/b/f")[0].ID)))
+		}, ErrNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.SetOptions(Options{Trash: time.Hour, Quota: Quota{Files: 3}})
+			w.mkdir("/a")
+			w.mkdir("/a/b")
+			w.put("/a/b/f", "one")
+			w.must(w.box.Remove("/a/b/f"))
+			w.must(w.box.Rmdir("/a/b"))
+			w.must(w.box.Rmdir("/a"))
+			tt.before(w)
+			dirs := w.box.tree.book.dirs
+			_, err := w.box.Undelete("", "/a/b/f")
+			w.wantErr("Undelete", err, tt.want)
+			w.wantErr("Stat", func() error { _, err := w.box.Stat("/a"); return err }(), ErrNotFound)
+			if got := w.box.tree.book.dirs; got != dirs {
+				t.Errorf("%d directories, before %d", got, dirs)
+			}
+		})
+	}
+}
+
 // Expiry takes what is due, and what was shortened by a reload.
 func TestTrashExpires(t *testing.T) {
 	w := newWorld(t)
