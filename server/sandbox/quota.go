@@ -154,17 +154,22 @@ type Reservation struct {
 	size         int64 // or Unknown
 	bytes, files int64 // entered in the book
 	owed         int64 // those of bytes that the disk still has to take
+	empty        bool  // nothing was taken
 }
 
 // Reserve finds room for the size bytes, or [Unknown], that are still to come of
 // a file in the root that holds path, or else in the account's own, the first
 // from of which are kept from an upload that broke off (0: none). Too much for the quota is [ErrQuota], too
 // much for the disk [ErrNoSpace]. A reservation of Unknown size grows with the
-// upload.
+// upload. For who may not store anything there nothing is taken, neither from
+// others nor from the trash: Upload refuses it, or finds room where it goes.
 func (b *Box) Reserve(path string, from, size int64) (*Reservation, error) {
 	p, err := b.near(path)
 	if err != nil {
 		return nil, err
+	}
+	if p.mayAdd() != nil {
+		return &Reservation{tree: p.tree, size: size, empty: true}, nil
 	}
 	return p.reserve(from, size)
 }

@@ -79,6 +79,33 @@ func TestAccessAtCommit(t *testing.T) {
 	w.wantList("/", "a")
 }
 
+// Who may not store anything takes no room, and has the trash give way to
+// nothing; once that has changed, an upload finds its room after all.
+func TestAccessRoom(t *testing.T) {
+	w := newWorld(t)
+	w.SetOptions(Options{Trash: time.Hour, Quota: Quota{Bytes: 10}})
+	w.put("/a", "0123")
+	w.must(w.box.Remove("/a"))
+	for _, size := range []int64{8, 20} {
+		w.grant(Terms{ReadOnly, Default, Default})
+		r, err := w.box.Reserve("/", 0, size)
+		w.must(err)
+		w.wantUsed(4, 1)
+		w.wantTrash("/a")
+		w.grant(Terms{FullAccess, Default, Default})
+		u, err := w.box.Upload("/b", 0, r)
+		if size > 10 {
+			w.wantErr("Upload", err, ErrQuota)
+			continue
+		}
+		w.must(err)
+		w.wantUsed(8, 1)
+		u.Abort()
+		w.put("/a", "0123")
+		w.must(w.box.Remove("/a"))
+	}
+}
+
 // Of many uploads of one name by an account that may only add, one is stored,
 // whenever the others have looked whether the name is free.
 func TestAddOnlyRace(t *testing.T) {

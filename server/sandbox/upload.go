@@ -51,7 +51,7 @@ func (b *Box) Create(path string, size int64) (*Upload, error) {
 
 // Upload begins the upload of the file at path, which is replaced if it exists,
 // with the room that r holds; r is used up, also by an error. If r is of
-// another root than path, its room is exchanged for some there. from is 0, or
+// another root than path, or empty, its room is exchanged for some there. from is 0, or
 // the number of bytes that [Box.Partial] has returned, behind which this upload
 // goes on; [ErrNoPartial] says that this cannot be. What is kept of the same
 // upload is given up by one that begins at 0.
@@ -71,7 +71,7 @@ func (b *Box) Upload(path string, from int64, r *Reservation) (_ *Upload, err er
 	if p.isRoot() {
 		return nil, ErrIsDir
 	}
-	if r.tree != p.tree {
+	if r.tree != p.tree || r.empty {
 		r.Release()
 		if r, err = p.reserve(from, r.size); err != nil {
 			return nil, err
