@@ -155,6 +155,9 @@ type File struct {
 
 // Open opens the regular file at path.
 func (b *Box) Open(path string) (*File, error) {
+	if b.folders(path) != nil {
+		return nil, ErrIsDir
+	}
 	p, err := b.place(path, ErrNotFound)
 	if err != nil {
 		return nil, err

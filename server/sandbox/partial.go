@@ -64,6 +64,9 @@ func parsePartial(name string) (path, target string, open, ok bool) {
 // broke off, to be gone on with by [Box.Upload]; 0 if there are none, if
 // somebody is going on with them, or if the file at path has changed since.
 func (b *Box) Partial(path string) (int64, error) {
+	if b.folders(path) != nil {
+		return 0, ErrIsDir
+	}
 	p, err := b.place(path, ErrNotFound)
 	if err != nil {
 		return 0, err
