@@ -22,11 +22,10 @@ var (
 		{Err: sandbox.ErrIsDir, Say: errIsDir},
 	})
 	quota  = line.Refusals{{Err: sandbox.ErrQuota, Say: errQuota}}
-	change = line.Refusals{
-		{Err: sandbox.ErrDenied, Say: errDenied},
-		{Err: sandbox.ErrNoSpace, Say: errNoSpace},
+	full   = line.Refusals{{Err: sandbox.ErrNoSpace, Say: errNoSpace}}
+	change = slices.Concat(line.Refusals{{Err: sandbox.ErrDenied, Say: errDenied}}, full, line.Refusals{
 		{Err: sandbox.ErrUncertain, Say: line.NoAnswer},
-	}
+	})
 	taken = line.Refusals{{Err: sandbox.ErrExists, Say: errExists}}
 )
 
@@ -71,7 +70,8 @@ func newTable() *line.Table[*session] {
 		},
 		line.Command[*session]{
 			Name: "LIST", Args: "[DIR...]", Help: "list a directory, one row for each entry: type, size, time, name",
-			Says: "N rows", Refuses: anyEntry,
+			// A long listing is sorted on the disk.
+			Says: "N rows", Refuses: slices.Concat(anyEntry, full),
 			Run: (*session).list,
 		},
 		line.Command[*session]{
@@ -109,7 +109,7 @@ func newTable() *line.Table[*session] {
 		},
 		line.Command[*session]{
 			Name: "ALLO", Args: "BYTES", Help: "say how many bytes the next PUT will send",
-			Says: "the number", Refuses: slices.Concat(quota, line.Refusals{{Err: sandbox.ErrNoSpace, Say: errNoSpace}}),
+			Says: "the number", Refuses: slices.Concat(quota, full),
 			Refused: (*session).refuseAllotment, Run: (*session).allot,
 		},
 		line.Command[*session]{

@@ -64,6 +64,33 @@ func TestLargeListing(t *testing.T) {
 	}
 }
 
+// A full disk is called what it is, wherever the sorter meets it.
+func TestSorterFull(t *testing.T) {
+	for n := range 3 {
+		made := 0
+		s := &sorter{scratch: func() (*os.File, error) {
+			if made++; made <= n {
+				return os.CreateTemp(t.TempDir(), "")
+			}
+			return os.OpenFile("/dev/full", os.O_RDWR, 0)
+		}}
+		var err error
+		for i := 0; i < heldEntries+1 && err == nil; i++ {
+			err = s.add(Entry{Name: fmt.Sprint(i)})
+		}
+		if err == nil {
+			var l *Listing
+			if l, err = s.listing(); err == nil {
+				l.Close()
+			}
+		}
+		s.close()
+		if want := []error{ErrNoSpace, ErrNoSpace, nil}[n]; err != want {
+			t.Errorf("after %d files: %v, want %v", n, err, want)
+		}
+	}
+}
+
 // TestSorter has a name come twice, in two runs.
 func TestSorter(t *testing.T) {
 	dir := t.TempDir()
