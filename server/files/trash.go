@@ -19,15 +19,17 @@ func (s *session) quota(_ context.Context, c *line.Call) error {
 }
 
 func (s *session) trash(_ context.Context, c *line.Call) error {
-	versions, err := s.box.Trash(s.cwd)
+	versions, root, err := s.box.Trash(s.cwd)
 	if err != nil {
 		return err
 	}
-	rows := make([]string, len(versions))
-	for i, v := range versions {
-		rows[i] = fmt.Sprintf("%s %s %d %s", v.ID, stamp(v.Deleted), v.Size, v.Path)
-	}
-	c.Lines(rows)
+	c.Rows(len(versions), func(yield func(string, error) bool) {
+		for _, v := range versions {
+			if !yield(fmt.Sprintf("%s %s %d %s", v.ID, stamp(v.Deleted), v.Size, root+v.Path), nil) {
+				return
+			}
+		}
+	})
 	return nil
 }
 

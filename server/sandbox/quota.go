@@ -28,7 +28,7 @@ type book struct {
 	counted bool
 	used    Usage
 	dirs    int64
-	trash   []Version // the oldest first
+	trash   []Version // the oldest first; what is in it is never changed
 	last    int64     // the time of the last id that was given, in milliseconds
 	kept    map[string]partial
 }

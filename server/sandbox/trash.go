@@ -163,22 +163,19 @@ func (t *tree) evict(n int) error {
 }
 
 // Trash returns what is in the trash of the root that holds path, or else of the
-// account's own, the oldest first, with virtual paths.
-func (b *Box) Trash(path string) ([]Version, error) {
+// account's own, the oldest first, and the virtual path of that root, which goes
+// before their paths. It is the book's own list, which nobody changes.
+func (b *Box) Trash(path string) (all []Version, root string, err error) {
 	p, err := b.near(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := p.counted(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	p.book.mu.Lock()
 	defer p.book.mu.Unlock()
-	all := slices.Clone(p.book.trash)
-	for i := range all {
-		all[i].Path = p.folder + all[i].Path
-	}
-	return all, nil
+	return p.book.trash, p.folder, nil
 }
 
 // Undelete puts a version back where it was, in the root that holds path: the

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 // wantTrash demands these paths in the trash, the oldest first.
 func (w *world) wantTrash(want ...string) []Version {
 	w.Helper()
-	all, err := w.box.Trash("/")
+	all, _, err := w.box.Trash("/")
 	w.must(err)
 	var got []string
 	for _, v := range all {
@@ -84,6 +85,38 @@ func TestTrash(t *testing.T) {
 	w.put("/h", "0123456789012345")
 	w.wantTrash("/d/f")
 	w.wantUsed(20, 2)
+}
+
+// Who lists a large trash holds nothing of it, however slowly it reads, and what
+// it was given stays as it was.
+func TestTrashListed(t *testing.T) {
+	w := newWorld(t)
+	w.SetOptions(Options{Trash: time.Hour, Quota: Quota{Bytes: 10}})
+	for _, path := range []string{"/a", "/b", "/c"} {
+		w.put(path, "one")
+		w.must(w.box.Remove(path))
+	}
+	was := w.wantTrash("/a", "/b", "/c")
+	want := slices.Clone(was)
+	_, err := w.box.Undelete("", "/b")
+	w.must(err)
+	w.put("/d", "four")
+	w.must(w.box.Remove("/d"))
+	w.wantTrash("/c", "/d")
+	if !slices.Equal(was, want) {
+		t.Errorf("what was listed is %+v now", was)
+	}
+	b := w.box.tree.book
+	for len(b.trash) < 100_000 {
+		b.trash = append(b.trash, b.trash...)
+	}
+	before := liveHeap()
+	all, _, err := w.box.Trash("/")
+	w.must(err)
+	if grown := int64(liveHeap() - before); grown > 64<<10 {
+		t.Errorf("a list of %d versions holds %d KiB", len(all), grown>>10)
+	}
+	runtime.KeepAlive(all)
 }
 
 // Of a version that cannot be put back nothing is made, not even a directory.
