@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,9 @@ type book struct {
 	trash   []Version // the oldest first; what is in it is never changed
 	last    int64     // the time of the last id that was given, in milliseconds
 	kept    map[string]partial
+	// waiting are the reservations that no upload has used yet, of those who might
+	// lose the right to: whether they still have it.
+	waiting map[*Reservation]func() bool
 }
 
 // limit returns the quota.
@@ -73,6 +77,9 @@ func (b *Box) Quota(path string) (Usage, Quota, error) {
 // is enough.
 func (t *tree) take(bytes, files int64) error {
 	b := t.book
+	if err := b.fits(bytes, files); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, err := b.inTheWay(bytes, files)
@@ -89,10 +96,40 @@ func (t *tree) take(bytes, files int64) error {
 
 // fits returns the error of take without taking anything.
 func (b *book) fits(bytes, files int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, err := b.inTheWay(bytes, files)
+	look := func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		_, err := b.inTheWay(bytes, files)
+		return err
+	}
+	err := look()
+	if err != nil && b.reclaim() {
+		err = look()
+	}
 	return err
+}
+
+// reclaim takes back what is reserved for those who may not use it any more, if
+// there is something.
+func (b *book) reclaim() (some bool) {
+	b.mu.Lock()
+	waiting := maps.Clone(b.waiting)
+	b.mu.Unlock()
+	for r, may := range waiting {
+		if may() { // which is not asked under mu
+			continue
+		}
+		b.mu.Lock()
+		if b.waiting[r] != nil {
+			delete(b.waiting, r)
+			b.subtract(r.bytes, r.files)
+			b.disk.promised.Add(-r.owed)
+			r.bytes, r.files, r.owed, r.empty = 0, 0, 0, true
+			some = true
+		}
+		b.mu.Unlock()
+	}
+	return some
 }
 
 // inTheWay is how many of the oldest versions in the trash have to go for more
@@ -148,13 +185,13 @@ func (t *tree) giveDir() {
 
 // A Reservation is room for one upload, in the quota of its root and on the
 // disk. It belongs to one goroutine, which hands it to [Box.Upload] or calls
-// [Reservation.Release].
+// [Reservation.Release]; until then it may be reclaimed.
 type Reservation struct {
 	tree         *tree
 	size         int64 // or Unknown
 	bytes, files int64 // entered in the book
 	owed         int64 // those of bytes that the disk still has to take
-	empty        bool  // nothing was taken
+	empty        bool  // nothing was taken, or it was reclaimed
 }
 
 // Reserve finds room for the size bytes, or [Unknown], that are still to come of
@@ -171,7 +208,14 @@ func (b *Box) Reserve(path string, from, size int64) (*Reservation, error) {
 	if p.mayAdd() != nil {
 		return &Reservation{tree: p.tree, size: size, empty: true}, nil
 	}
-	return p.reserve(from, size)
+	r, err := p.reserve(from, size)
+	if err == nil && p.folder != "" {
+		r.wait(func() bool {
+			now, err := b.place(path, ErrDenied)
+			return err == nil && now.tree == p.tree && now.mayAdd() == nil
+		})
+	}
+	return r, err
 }
 
 func (t *tree) reserve(from, size int64) (*Reservation, error) {
@@ -205,6 +249,25 @@ func (t *tree) reserve(from, size int64) (*Reservation, error) {
 
 // Size is how many bytes are still to come, or [Unknown].
 func (r *Reservation) Size() int64 { return r.size }
+
+// wait has r reclaimed where room is short and may denies that it will be used.
+func (r *Reservation) wait(may func() bool) {
+	b := r.tree.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting == nil {
+		b.waiting = map[*Reservation]func() bool{}
+	}
+	b.waiting[r] = may
+}
+
+// claim sees to it that r is not reclaimed from now on.
+func (r *Reservation) claim() {
+	b := r.tree.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.waiting, r)
+}
 
 // grow takes n more bytes of the quota.
 func (r *Reservation) grow(n int64) error {
@@ -244,6 +307,7 @@ func (r *Reservation) wrote(n int64) {
 // Release gives back what is still reserved. It may be called again, and on nil.
 func (r *Reservation) Release() {
 	if r != nil {
+		r.claim()
 		r.leave(0, 0)
 	}
 }

@@ -71,7 +71,7 @@ func (b *Box) Upload(path string, from int64, r *Reservation) (_ *Upload, err er
 	if p.isRoot() {
 		return nil, ErrIsDir
 	}
-	if r.tree != p.tree || r.empty {
+	if r.claim(); r.tree != p.tree || r.empty {
 		r.Release()
 		if r, err = p.reserve(from, r.size); err != nil {
 			return nil, err
