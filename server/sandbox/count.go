@@ -29,7 +29,7 @@ func (t *tree) counted() error {
 	if err != nil {
 		return err
 	}
-	b.used, b.dirs, b.trash, b.kept = files, dirs, nil, map[string]partial{}
+	b.used, b.dirs, b.trash, b.paths, b.kept = files, dirs, nil, 0, map[string]partial{}
 	if err := t.reconcileTrash(); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type book struct {
 	used    Usage
 	dirs    int64
 	trash   []Version // the oldest first; what is in it is never changed
+	paths   int       // bytes of the paths in the trash
 	last    int64     // the time of the last id that was given, in milliseconds
 	kept    map[string]partial
 	// waiting are the reservations that no upload has used yet, of those who might

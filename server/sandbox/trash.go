@@ -34,6 +34,9 @@ const (
 	// maxLabel bounds what is read of a label. JSON escapes some bytes of a
 	// path, with six for one at most.
 	maxLabel = 6*MaxPath + 1024
+	// maxTrashPaths bounds the bytes of all paths in a trash, which are held in
+	// memory: else a client could have 400 MB held with files of nothing.
+	maxTrashPaths = 16 << 20
 )
 
 // An id is the time of the removal in milliseconds, in base 36.
@@ -73,9 +76,22 @@ func (t *tree) label(trash dir, l label) (Version, error) {
 
 // filed enters a version that is in the trash now, and counts on as it did.
 func (t *tree) filed(v Version) {
-	t.book.mu.Lock()
-	t.book.trash = append(t.book.trash, v)
-	t.book.mu.Unlock()
+	b := t.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trash = append(b.trash, v)
+	b.paths += len(v.Path)
+	t.shorten()
+}
+
+// shorten has the oldest versions give way whose paths would take too much memory.
+// The caller holds the book's lock.
+func (t *tree) shorten() {
+	n := 0
+	for over := t.book.paths - maxTrashPaths; over > 0; n++ {
+		over -= len(t.book.trash[n].Path)
+	}
+	_ = t.evict(n) // what fails is tried again with the next version
 }
 
 // discard takes the file name away from parent: into the trash, if there is
@@ -156,6 +172,7 @@ func (t *tree) evict(n int) error {
 		}
 		b.subtract(v.Size, 1)
 		b.trash = b.trash[1:]
+		b.paths -= len(v.Path)
 		// A label without its version is removed at the next start.
 		trash.unlink(v.ID + labelSuffix)
 	}
@@ -227,6 +244,7 @@ func (b *Box) Undelete(id, path string) (_ Version, err error) {
 		err = ErrNotFound
 	} else if err = move(trash, v.ID, parent, to.name()); err == nil {
 		bk.trash = slices.Delete(slices.Clone(bk.trash), i, i+1)
+		bk.paths -= len(v.Path)
 	}
 	bk.mu.Unlock()
 	if err != nil {
@@ -347,11 +365,13 @@ func (t *tree) reconcileTrash() error {
 			v.Path = "/" + id // nobody knows any more
 		}
 		b.trash = append(b.trash, v)
+		b.paths += len(v.Path)
 		b.used.Bytes += v.Size
 		b.used.Files++
 		b.last = max(b.last, at.UnixMilli())
 	}
 	slices.SortFunc(b.trash, func(x, y Version) int { return x.Deleted.Compare(y.Deleted) })
+	t.shorten()
 	return nil
 }
 

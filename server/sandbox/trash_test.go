@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,34 @@ func TestTrashListed(t *testing.T) {
 		t.Errorf("a list of %d versions holds %d KiB", len(all), grown>>10)
 	}
 	runtime.KeepAlive(all)
+}
+
+// What a trash holds in memory is bounded, however long the paths are.
+func TestTrashPaths(t *testing.T) {
+	w := newWorld(t)
+	w.SetOptions(Options{Trash: time.Hour})
+	w.put("/a", "one")
+	w.must(w.box.Remove("/a"))
+	w.put("/b", "two.")
+	w.must(w.box.Remove("/b"))
+	w.box.tree.book.trash[1].Path = "/" + strings.Repeat("x", maxTrashPaths-4)
+	w.box.tree.book.paths = maxTrashPaths - 1
+	w.put("/c", "three")
+	w.must(w.box.Remove("/c"))
+	all, _, err := w.box.Trash("/")
+	w.must(err)
+	if len(all) != 2 || all[1].Path != "/c" {
+		t.Errorf("%d versions stay", len(all))
+	}
+	w.wantUsed(9, 2)
+	w.restart()
+	w.wantTrash("/b", "/c")
+	w.wantUsed(9, 2)
+	_, err = w.box.Undelete("", "/b")
+	w.must(err)
+	if got := w.box.tree.book.paths; got != 2 {
+		t.Errorf("%d bytes of paths, want 2", got)
+	}
 }
 
 // Of a version that cannot be put back nothing is made, not even a directory.
