@@ -76,7 +76,9 @@ func TestTraversal(t *testing.T) {
 		filepath.Join(h.dir, "posko.db"), h.on("budi", "data/surat"), "/etc/passwd", "//etc/passwd",
 		"/proc/self/root/etc/passwd", "file:///etc/passwd", `..\..\posko.db`, "%2e%2e/%2e%2e/posko.db", "~/x", "d/a/../../..",
 	} {
-		for _, verb := range []string{"RETR", "DEL", "CD", "LIST", "SIZE", "MDTM", "RMD", "RNFR"} {
+		for _, verb := range []string{
+			"RETR", "DEL", "CD", "LIST", "SIZE", "MDTM", "RMD", "RNFR", "HASH", "UNDEL", "MFMT 2026-01-31T23:59:59Z",
+		} {
 			a, err := p.Do(verb + " " + name)
 			// What is left of some of them are the names of the own root and
 			// of what is in it.
@@ -124,7 +126,9 @@ func TestTraversalFromFolder(t *testing.T) {
 		"../tmp", "/grup/dapur/../tmp", "/grup/../../../posko.db", h.onGroup("kebun", "data/surat"), h.onGroup("dapur", "data/surat"),
 		"/grup/dapur /surat", "/grup/dapur\u00a0/surat", "/grup/dap%75r/surat", `/grup\kebun\surat`, "/GRUP/dapur/surat",
 	} {
-		for _, verb := range []string{"RETR", "DEL", "CD", "LIST", "SIZE", "MDTM", "RMD", "RNFR", "UNDEL"} {
+		for _, verb := range []string{
+			"RETR", "DEL", "CD", "LIST", "SIZE", "MDTM", "RMD", "RNFR", "HASH", "UNDEL", "MFMT 2026-01-31T23:59:59Z",
+		} {
 			if a, err := p.Do(verb + " " + name); err == nil {
 				t.Errorf("%s %s: %q %q", verb, name, a.Text, a.Rows)
 			}
@@ -153,7 +157,9 @@ func TestReservedName(t *testing.T) {
 	for command, say := range map[string]string{
 		"MKD /grup": denied, "MKD grup/": denied, "MKD d/../grup": denied, "MKD grup/dapur": denied,
 		"RMD grup": denied, "DEL grup": denied,
+		"UNDEL grup": denied, "UNDEL grup/a": denied, "MFMT 2026-01-31T23:59:59Z grup": denied,
 		"CD grup": noFile, "LIST /grup": noFile, "RETR grup/a": noFile, "SIZE grup": noFile, "RNFR grup": noFile,
+		"CD grup/dapur": noFile, "HASH grup": noFile, "MDTM /grup/": noFile, "PART grup": noFile, "PART grup/dapur/a": noFile,
 	} {
 		p.refused(command, say)
 	}
@@ -162,8 +168,13 @@ func TestReservedName(t *testing.T) {
 		p.refused("RNTO grup", denied)
 	}
 	p.ask("MKD d/grup", "Direktori dibuat") // elsewhere it is a name like any other
-	p.refused("PUT grup/a", denied)
-	p.closed()
+	p.ask("MKD GRUP", "Direktori dibuat")   // and so it is in capitals
+	p.ask("LIST grup/..", "3 baris")
+	for _, name := range []string{"grup", "/grup", "grup/", "./grup/.", "d/../grup", "grup/a", "//grup//dapur//a"} {
+		q := h.login(ProtocolFiles, "ani", "rahasia1")
+		q.refused("PUT "+name, denied)
+		q.leave()
+	}
 }
 
 // Links, FIFOs, sockets, devices and files with a second name look like
