@@ -120,6 +120,9 @@ func (g *guard) write(b []byte) (int, error) {
 		return done, err
 	}
 	defer g.crew.wait()()
+	if g.out != nil {
+		g.out.waits()
+	}
 	if g.stall == 0 {
 		n, err := g.Conn.Write(b[done:])
 		return done + n, err

@@ -17,6 +17,17 @@ var (
 
 var records = sync.Pool{New: func() any { return new([recordSize]byte) }}
 
+// A backlog holds references in their order; those before next are written.
+type backlog struct {
+	items [][]byte
+	next  int
+}
+
+var backlogs = sync.Pool{New: func() any { return new(backlog) }}
+
+// mostItems is how many places of a backlog are kept for the next one.
+const mostItems = 1024
+
 // An outbox is what waits to be written to one client: references to byte
 // slices that are shared with other outboxes and never change. Its bytes are
 // bounded. Whoever finds it without a writer becomes its writer.
@@ -28,14 +39,14 @@ type outbox struct {
 
 	mu       sync.Mutex
 	changed  sync.Cond // the writer has gone, or bytes have shrunk, or err is set
-	queue    [][]byte
-	bytes    int // queued and not yet written
+	queue    *backlog  // nil if nothing is queued
+	bytes    int       // queued and not yet written
 	writing  bool
 	err      error
 	appended int64 // bytes of the stream, also those dropped; the data of replies doesn't count
 	written  int64 // of these, without a gap
 
-	moved time.Time // when the writer last took something up; zero without one
+	moved time.Time // since when the client has taken nothing; zero if it is not waited for
 }
 
 func newOutbox(w io.Writer, limit int, fail func(error)) *outbox {
@@ -56,7 +67,10 @@ func (o *outbox) append(b []byte) int64 {
 	}
 	defer o.mu.Unlock()
 	if o.err == nil {
-		o.queue = append(o.queue, b)
+		if o.queue == nil {
+			o.queue = backlogs.Get().(*backlog)
+		}
+		o.queue.items = append(o.queue.items, b)
 		o.bytes += len(b)
 	}
 	o.appended += int64(len(b))
@@ -80,7 +94,7 @@ func (o *outbox) stop(err error) {
 // flush sees to it that what is queued will be written. It never waits.
 func (o *outbox) flush() {
 	o.mu.Lock()
-	start := !o.writing && len(o.queue) > 0
+	start := !o.writing && o.queue != nil
 	if start {
 		o.writing = true
 	}
@@ -97,7 +111,7 @@ func (o *outbox) flush() {
 // push writes what is queued, unless another one does so already.
 func (o *outbox) push() {
 	o.mu.Lock()
-	mine := !o.writing && len(o.queue) > 0
+	mine := !o.writing && o.queue != nil
 	if mine {
 		o.writing = true
 	}
@@ -152,11 +166,12 @@ func (o *outbox) leave() {
 func (o *outbox) pump() {
 	record := records.Get().(*[recordSize]byte)
 	defer records.Put(record)
-	for o.err == nil && len(o.queue) > 0 {
-		o.moved = time.Now()
-		n := o.fill(record)
+	for o.err == nil && o.queue != nil {
+		next := o.next(record)
+		n := len(next)
+		o.moved = time.Time{}
 		o.mu.Unlock()
-		_, err := o.w.Write(record[:n])
+		_, err := o.w.Write(next)
 		if err != nil {
 			o.stop(err)
 		}
@@ -167,24 +182,51 @@ func (o *outbox) pump() {
 			o.changed.Broadcast()
 		}
 	}
-	o.queue = nil // an idle connection holds no memory for it
 }
 
-// fill moves what fits from the queue into record.
-func (o *outbox) fill(record *[recordSize]byte) int {
-	n, i := 0, 0
-	for i < len(o.queue) && n < len(record) {
-		m := copy(record[n:], o.queue[i])
+// waits notes that the client does not take what is being written.
+func (o *outbox) waits() {
+	o.mu.Lock()
+	o.moved = time.Now()
+	o.mu.Unlock()
+}
+
+// next takes from the queue what fits into a record and returns it: as it is, if
+// it is all there is, else joined in record.
+func (o *outbox) next(record *[recordSize]byte) []byte {
+	q, n := o.queue, 0
+	if last := len(q.items) - 1; q.next == last && len(q.items[last]) <= recordSize {
+		only := q.items[last]
+		q.next++
+		o.release()
+		return only
+	}
+	for q.next < len(q.items) && n < len(record) {
+		item := &q.items[q.next]
+		m := copy(record[n:], *item)
 		n += m
-		if m < len(o.queue[i]) {
-			o.queue[i] = o.queue[i][m:]
+		if m < len(*item) {
+			*item = (*item)[m:]
 			break
 		}
-		o.queue[i] = nil
-		i++
+		q.next++
 	}
-	o.queue = o.queue[i:]
-	return n
+	if q.next == len(q.items) {
+		o.release()
+	}
+	return record[:n]
+}
+
+// release gives the queue back, which is empty: an idle connection holds no memory
+// for it.
+func (o *outbox) release() {
+	q := o.queue
+	o.queue = nil
+	if cap(q.items) <= mostItems {
+		clear(q.items)
+		q.items, q.next = q.items[:0], 0
+		backlogs.Put(q)
+	}
 }
 
 // room waits until the client has taken so much that its own next reply fits
