@@ -79,7 +79,6 @@ type groupMessage struct {
 	once       once
 
 	group *group
-	to    members
 	said  Message
 }
 
@@ -102,7 +101,6 @@ func (m *groupMessage) plan(r *round) (err error) {
 	case is.mute():
 		return ErrDenied
 	}
-	m.to = r.of(m.group)
 	m.said = r.message(&m.group.conversation, m.from, m.text)
 	m.said.Group = m.group.name
 	m.once.plan(r, m.from.ID, true)
@@ -119,9 +117,7 @@ func (m *groupMessage) apply(r *round) {
 	r.h.totals.Group++
 	r.answer(nil)
 	e := &Event{What: SaidInGroup, Message: m.said}
-	for id := range m.to {
-		r.tell(id, e, &m.group.conversation)
-	}
+	r.tellGroup(m.group, e)
 }
 
 // broadcast is a message to everybody who is connected. It is not kept.

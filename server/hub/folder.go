@@ -62,7 +62,5 @@ func (f *fileChange) apply(r *round) {
 		return // dropped meanwhile
 	}
 	f.event.Time, f.event.Group = r.now, g.name
-	for id := range g.members {
-		r.tell(id, &f.event, nil)
-	}
+	r.tellGroup(g, &f.event)
 }

@@ -122,6 +122,15 @@ type group struct {
 	// sinceJoined says that members see only what came after they joined.
 	sinceJoined bool
 	dropped     time.Time
+	// heard is what audience returns, nil if that has changed.
+	heard []listener
+}
+
+// A listener is a member of a group who is told events, and how far it has read
+// there.
+type listener struct {
+	person *person
+	at     *reading
 }
 
 type members map[int64]StoredMember
@@ -237,12 +246,35 @@ func (h *Hub) enter(account int64, g *group) {
 		h.joined[account] = map[int64]*group{}
 	}
 	h.joined[account][g.id] = g
+	g.heard = nil
 }
 
 func (h *Hub) exit(account int64, g *group) {
 	delete(h.joined[account], g.id)
 	if len(h.joined[account]) == 0 {
 		delete(h.joined, account)
+	}
+	g.heard = nil
+}
+
+// audience returns the members of a group that are told events. To look for them
+// at each message would be a good part of its cost.
+func (h *Hub) audience(g *group) []listener {
+	if g.heard == nil {
+		g.heard = []listener{}
+		for id := range g.members {
+			if p := h.people[id]; p != nil && p.listening > 0 {
+				g.heard = append(g.heard, listener{p, p.reading(g.id)})
+			}
+		}
+	}
+	return g.heard
+}
+
+// attend notes that an account has begun or ceased to be told events.
+func (h *Hub) attend(account int64) {
+	for _, g := range h.joined[account] {
+		g.heard = nil
 	}
 }
 

@@ -148,7 +148,7 @@ func (j *join) apply(r *round) {
 	j.group.members = j.set
 	r.h.enter(j.who.ID, j.group)
 	if p := r.h.people[j.who.ID]; p != nil {
-		p.readings[j.group.id] = &reading{read: j.group.last}
+		p.read(j.group.id, &reading{read: j.group.last})
 	}
 	r.answer(nil)
 	if r.from != nil && r.from.listens && j.group.topic != "" {
@@ -160,9 +160,7 @@ func (j *join) apply(r *round) {
 // announce tells the members of a group what happened in it.
 func (r *round) announce(g *group, what What, who Account) {
 	e := &Event{What: what, Message: Message{Time: r.now, From: who, Group: g.name}}
-	for id := range g.members {
-		r.tell(id, e, nil)
-	}
+	r.tellGroup(g, e)
 }
 
 // leave is an account's going.

@@ -117,9 +117,7 @@ func (r *round) tellAct(g *group, by Account, action Action, target, text string
 	e := &Event{What: Acted, Action: action, Message: Message{
 		Time: r.now, From: by, Group: g.name, To: target, Text: text,
 	}}
-	for id := range g.members {
-		r.tell(id, e, nil)
-	}
+	r.tellGroup(g, e)
 	return e
 }
 

@@ -33,9 +33,18 @@ func (p *person) reading(conversation int64) *reading {
 	r := p.readings[conversation]
 	if r == nil {
 		r = &reading{}
-		p.readings[conversation] = r
+		p.read(conversation, r)
 	}
 	return r
+}
+
+// read says how far the account has read in a conversation. Most of those who
+// have just logged in have read in none.
+func (p *person) read(conversation int64, r *reading) {
+	if p.readings == nil {
+		p.readings = map[int64]*reading{}
+	}
+	p.readings[conversation] = r
 }
 
 // changed returns the read positions that are not stored yet, and counts them

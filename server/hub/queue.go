@@ -1,6 +1,9 @@
 package hub
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Bounds of a round. A round that is larger gains nothing and makes everybody
 // wait for its end.
@@ -11,6 +14,11 @@ const (
 	// queueBytes bounds what waits for a round. More than that is handed in only
 	// by who has seen room a moment before.
 	queueBytes = 16 << 20
+	// answerTime is how long an answer may wait to be written together with what
+	// else is said to its session, where several talk. Without it a private
+	// message costs two writes, one to either side; with it, where they talk to
+	// each other, one.
+	answerTime = 5 * time.Millisecond
 	// changeCost is what a change weighs beside its text, in bytes.
 	changeCost = 256
 )
@@ -82,6 +90,25 @@ func (h *Hub) do(c change, from *Session) error {
 	done := make(chan error, 1)
 	h.hand(c, from, "", func(err error) { done <- err })
 	return <-done
+}
+
+// filledWithin waits for changes, and says whether there are some within d. A
+// queue that is closed counts as one with changes.
+func (q *queue) filledWithin(d time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	late := false
+	timer := time.AfterFunc(d, func() {
+		q.mu.Lock()
+		late = true
+		q.mu.Unlock()
+		q.filled.Signal()
+	})
+	defer timer.Stop()
+	for len(q.waiting) == 0 && !q.closed && !late {
+		q.filled.Wait()
+	}
+	return len(q.waiting) > 0 || q.closed
 }
 
 // take waits for changes and for the round's turn, and returns a round of them,

@@ -42,20 +42,56 @@ type round struct {
 
 	from    *Session // whose change is being applied
 	done    func(error)
+	speaker *Session // whose changes were answered; the first one
+	several bool     // sessions were answered
 	touched []*Session
+	owed    []owing // of these, who have only got answers
 }
 
 // run is the round's goroutine.
 func (h *Hub) run(ctx context.Context) {
 	defer close(h.ended)
-	for changes := h.rounds.take(h.turn); changes != nil; changes = h.rounds.take(h.turn) {
+	var owed []owing // the oldest first
+	for {
+		for len(owed) > 0 && !h.rounds.filledWithin(time.Until(owed[0].due)) {
+			owed = settle(owed, time.Now())
+		}
+		changes := h.rounds.take(h.turn)
+		if changes == nil {
+			settle(owed, forever)
+			return
+		}
 		r, err := h.commit(ctx, changes)
 		r.finish(changes)
+		owed = settle(append(owed, r.owed...), time.Now())
 		if errors.Is(err, ErrInDoubt) {
+			settle(owed, forever)
 			h.giveUp(err)
 			return
 		}
 	}
+}
+
+// An owing is a session with an answer that is queued and not being written yet.
+type owing struct {
+	session *Session
+	due     time.Time
+}
+
+// forever is later than whatever is due.
+var forever = time.Unix(1<<40, 0)
+
+// settle has those answers written that are due, and forgets those that were
+// written with something else. It returns the others.
+func settle(owed []owing, now time.Time) []owing {
+	for len(owed) > 0 && (!owed[0].session.owed || !now.Before(owed[0].due)) {
+		if s := owed[0].session; s.owed {
+			s.owed = false
+			s.at.Out.Flush()
+		}
+		owed = owed[1:]
+	}
+	return owed
 }
 
 // giveUp ends the rounds: what is on the disk is not known any more.
@@ -63,7 +99,9 @@ func (h *Hub) giveUp(err error) {
 	h.rounds.close()
 	for changes := h.rounds.take(h.turn); changes != nil; changes = h.rounds.take(h.turn) {
 		refuse(changes, ErrClosed)
-		(&round{h: h}).finish(changes)
+		r := &round{h: h}
+		r.finish(changes)
+		settle(r.owed, forever)
 	}
 	if h.fail != nil {
 		h.fail(err)
@@ -134,7 +172,8 @@ func (h *Hub) plan(changes []*handed) *round {
 }
 
 // finish applies the committed changes, answers all of them, and has what they
-// said written.
+// said written: but an answer alone to one of several sessions is left in owed,
+// to go out with what else is said to that session.
 func (r *round) finish(changes []*handed) {
 	r.h.mu.Lock()
 	for _, c := range changes {
@@ -146,8 +185,15 @@ func (r *round) finish(changes []*handed) {
 	}
 	r.h.mu.Unlock()
 	for _, s := range r.touched {
-		s.touched = false
-		s.at.Out.Flush()
+		switch {
+		case s.told || !r.several:
+			s.owed = false
+			s.at.Out.Flush()
+		case !s.owed:
+			s.owed = true
+			r.owed = append(r.owed, owing{s, time.Now().Add(answerTime)})
+		}
+		s.touched, s.told = false, false
 	}
 }
 
@@ -159,8 +205,12 @@ func (r *round) answer(err error) {
 	}
 	r.done(err)
 	r.done = nil
-	if r.from != nil && r.from.at.Out != nil {
-		r.touch(r.from)
+	if s := r.from; s != nil && s.at.Out != nil {
+		if r.speaker == nil {
+			r.speaker = s
+		}
+		r.several = r.several || s != r.speaker
+		r.touch(s)
 	}
 }
 
@@ -245,8 +295,20 @@ func (r *round) message(c *conversation, from Account, text string) Message {
 	return m
 }
 
-// tell gives an event to the sessions of an account, and notes that they were
-// sent a message of the conversation c, unless that is nil.
+// tellGroup gives an event to the members of a group. If it is a message that is
+// kept, it is noted how far they were sent the conversation.
+func (r *round) tellGroup(g *group, e *Event) {
+	for _, l := range r.h.audience(g) {
+		at := l.at
+		if e.Number == 0 {
+			at = nil
+		}
+		r.tellPerson(l.person, e, at)
+	}
+}
+
+// tell gives an event to an account, and notes that it was sent a message of the
+// conversation c, unless that is nil.
 func (r *round) tell(account int64, e *Event, c *conversation) {
 	p := r.h.people[account]
 	if p == nil || p.listening == 0 {
@@ -256,6 +318,12 @@ func (r *round) tell(account int64, e *Event, c *conversation) {
 	if c != nil {
 		at = p.reading(c.id)
 	}
+	r.tellPerson(p, e, at)
+}
+
+// tellPerson gives an event to the sessions of a person, and notes in at, unless
+// that is nil, that they were sent it.
+func (r *round) tellPerson(p *person, e *Event, at *reading) {
 	for _, s := range p.sessions {
 		if !s.listens {
 			continue
@@ -282,6 +350,7 @@ func (r *round) send(s *Session, e *Event) (end int64) {
 		return 0
 	}
 	r.touch(s)
+	s.told = true
 	r.h.totals.Deliveries++
 	return s.at.Out.Append(text)
 }

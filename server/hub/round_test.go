@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"posko/server/hub"
 )
@@ -164,6 +165,91 @@ func TestTurn(t *testing.T) {
 		}
 		close(turn)
 		h.Close()
+	})
+}
+
+// Where several sessions talk, an answer goes out with what else is said to its
+// session, or after 5 ms.
+func TestAnswerWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		ani, budi, citra := w.attach(1), w.attach(2), w.attach(3)
+		flushes := func(when string, want ...int) {
+			t.Helper()
+			synctest.Wait()
+			for i, c := range []*client{ani, budi, citra} {
+				c.mu.Lock()
+				got := c.flushed
+				c.flushed = 0
+				c.mu.Unlock()
+				if got != want[i] {
+					t.Errorf("%s, %s was flushed %d times, want %d", when, c.who.Name, got, want[i])
+				}
+			}
+		}
+		both := func() {
+			g, _ := w.busy()
+			queue(func() error { return ani.send("u3", "x") })
+			queue(func() error { return budi.send("u3", "x") })
+			g.open()
+		}
+		both()
+		flushes("after a round of two", 0, 0, 1)
+		time.Sleep(5*time.Millisecond - 1)
+		flushes("before the time is over", 0, 0, 0)
+		time.Sleep(time.Nanosecond)
+		flushes("after the time", 1, 1, 0)
+		both()
+		flushes("after a round of two", 0, 0, 1)
+		want(t, citra.send("u1", "x"), nil)
+		flushes("after the next round", 1, 0, 1)
+		time.Sleep(5 * time.Millisecond)
+		flushes("after the time", 0, 1, 0)
+		want(t, ani.send("u3", "x"), nil)
+		want(t, ani.send("u2", "x"), nil)
+		flushes("after two rounds of one", 2, 1, 1)
+		both()
+		flushes("after a round of two", 0, 0, 1)
+		w.Close()
+		flushes("at the end", 1, 1, 0)
+	})
+}
+
+// Who comes and goes between two messages hears those in between, and so does
+// who joins and leaves.
+func TestAudience(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		id := w.group("dapur", 1, 2)
+		ani := w.attach(1)
+		say := func(text string) { t.Helper(); want(t, ani.sendGroup("dapur", text), nil) }
+		say("nobody")
+		first := w.attach(2)
+		say("budi")
+		citra := w.attach(3)
+		want(t, citra.join(hub.Entrance{Group: id}), nil)
+		say("both")
+		first.Detach(false)
+		budi := w.attach(2)
+		say("both again")
+		want(t, w.Leave("dapur", citra.who, citra.Session), nil)
+		say("budi alone")
+		synctest.Wait()
+		for _, test := range []struct {
+			who  *client
+			want []string
+		}{{first, []string{"budi", "both"}}, {budi, []string{"both again", "budi alone"}}, {citra, []string{"both", "both again"}}} {
+			var got []string
+			for _, line := range test.who.taken() {
+				for _, text := range []string{"nobody", "budi alone", "both again", "both", "budi"} {
+					if strings.HasSuffix(strings.TrimSpace(line), " "+text) {
+						got = append(got, text)
+						break
+					}
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%s heard %q of %q", test.who.who.Name, got, test.who.taken())
+			}
+		}
 	})
 }
 

@@ -47,7 +47,9 @@ type Session struct {
 	unsure  []*reading // where there is a stretch of this session
 	listens bool       // it is told events
 	gone    bool
-	touched bool // of the round's goroutine: its outbox is to be flushed
+	touched bool // of the round's goroutine: it was told something in this round
+	told    bool // likewise: more than an answer
+	owed    bool // likewise: an answer waits to be written with what else is said
 
 	round, share int // how many of its changes the round has taken; the queue's
 }
@@ -93,7 +95,7 @@ func (h *Hub) register(at Attachment) (*Session, error) {
 	}
 	p := h.people[at.Account.ID]
 	if p == nil {
-		p = &person{account: at.Account, readings: map[int64]*reading{}}
+		p = &person{account: at.Account}
 		h.people[at.Account.ID] = p
 	}
 	if most := h.settings.Load().Sessions; most > 0 && len(p.sessions) >= most {
@@ -130,7 +132,9 @@ func (s *Session) listen() error {
 	}
 	if s.at.Front != nil {
 		s.listens = true
-		p.listening++
+		if p.listening++; p.listening == 1 {
+			h.attend(p.account.ID)
+		}
 		h.byName[key(p.account.Name)] = p
 	}
 	return nil
@@ -156,6 +160,7 @@ func (s *Session) Detach(clean bool) {
 		p.listening--
 	}
 	if p.listening == 0 {
+		h.attend(p.account.ID)
 		h.unname(p)
 	}
 	positions := p.changed()
