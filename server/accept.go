@@ -134,8 +134,7 @@ func (s *Server) Handle(name string, nc net.Conn) {
 	}
 	s.mu.Lock()
 	s.lastID++
-	log := s.log.With("protocol", name, "conn", s.lastID)
-	c := line.NewConn(nc, s.lineOptions(name, cfg), log)
+	c := line.NewConn(nc, (*s.lines.Load())[name], s.lastID)
 	if s.shut {
 		s.mu.Unlock()
 		release()
@@ -156,11 +155,11 @@ func (s *Server) Handle(name string, nc net.Conn) {
 		s.mu.Unlock()
 		release()
 		if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			log.Info("client certificate refused", "address", nc.RemoteAddr(), "err", bad)
+			c.Log().Info("client certificate refused", "address", nc.RemoteAddr(), "err", bad)
 		} else if why := c.Cause(); why == line.Stalled || why == line.Overflow {
-			log.Info("slow reader cut off", "address", nc.RemoteAddr(), "cause", why)
+			c.Log().Info("slow reader cut off", "address", nc.RemoteAddr(), "cause", why)
 		} else if err != nil {
-			log.Debug("connection broke", "address", nc.RemoteAddr(), "err", err)
+			c.Log().Debug("connection broke", "address", nc.RemoteAddr(), "err", err)
 		}
 	})
 	s.mu.Unlock()

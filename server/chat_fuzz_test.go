@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,9 +42,11 @@ func FuzzChat(f *testing.F) {
 	cfg := testConfig()
 	cfg.Login.FailuresPerPair, cfg.Login.FailuresPerAddress = 0, 0
 	h := newHouse(f, cfg)
-	h.mu.Lock()
-	clear(h.tls) // handshakes are not what this is about
-	h.mu.Unlock()
+	plain := maps.Clone(*h.lines.Load())
+	opt := *plain[ProtocolChat]
+	opt.TLS = nil // handshakes are not what this is about
+	plain[ProtocolChat] = &opt
+	h.lines.Store(&plain)
 	const secret = "tebaklahKaloBisa7"
 	f.Fuzz(func(t *testing.T, loggedIn bool, sent []byte) {
 		if len(sent) > 256<<10 {

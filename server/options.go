@@ -67,9 +67,10 @@ func outbox(n Size) int {
 	return int(n)
 }
 
-// lineOptions are those of a new connection.
-func (s *Server) lineOptions(name string, c *Config) line.Options {
-	opt := line.Options{
+// lineOptions are those of a protocol's new connections.
+func (s *Server) lineOptions(name string, c Config) *line.Options {
+	opt := &line.Options{
+		Log:              s.log.With("protocol", name),
 		TLS:              s.tls[name],
 		HandshakeTimeout: time.Duration(c.Limits.HandshakeTimeout),
 		Slots:            *s.slots.Load(),

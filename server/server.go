@@ -86,6 +86,7 @@ type Server struct {
 	tls      map[string]*tls.Config
 	initial  Config // what only a start applies is still as it says
 	config   atomic.Pointer[Config]
+	lines    atomic.Pointer[map[string]*line.Options] // of new connections, by protocol
 	slots    atomic.Pointer[chan struct{}]
 	lot      *line.Lot
 	limits   limits
@@ -258,6 +259,11 @@ func (s *Server) configure(cfg Config) {
 		}
 		s.slots.Store(&slots)
 	}
+	lines := make(map[string]*line.Options, len(s.dialects))
+	for name := range s.dialects {
+		lines[name] = s.lineOptions(name, cfg)
+	}
+	s.lines.Store(&lines)
 	s.config.Store(&cfg)
 	s.limits.set(cfg.Limits.Connections, cfg.Limits.PerAddress)
 }

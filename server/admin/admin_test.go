@@ -102,7 +102,7 @@ func open(t *testing.T) *rooms {
 	here, there := net.Pipe()
 	here.SetDeadline(time.Now().Add(10 * time.Second))
 	served := make(chan error, 1)
-	dialect.Start(context.Background(), line.NewConn(there, line.Options{}, log), func(err error) { served <- err })
+	dialect.Start(context.Background(), line.NewConn(there, &line.Options{Log: log}, 0), func(err error) { served <- err })
 	t.Cleanup(func() {
 		here.Close()
 		<-served

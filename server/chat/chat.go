@@ -41,7 +41,7 @@ type Dialect struct{ engine line.Dialect[*session] }
 func New(opt Options) *Dialect {
 	return &Dialect{line.Dialect[*session]{
 		Table:   newTable(),
-		Open:    func(c *line.Conn) *session { return &session{Options: opt, conn: c, front: plain} },
+		Open:    func(c *line.Conn) *session { return &session{Options: &opt, conn: c, front: plain} },
 		Close:   (*session).close,
 		Observe: opt.Observe,
 	}}

@@ -14,7 +14,7 @@ import (
 // A session is the state of one connection. It belongs to the connection's
 // goroutine.
 type session struct {
-	Options
+	*Options
 	conn  *line.Conn
 	front *hub.Front // of the connection's events, over any number of logins
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -356,7 +355,7 @@ func TestUncertain(t *testing.T) {
 	}
 	ours, theirs := net.Pipe()
 	ended := make(chan error, 1)
-	c := line.NewConn(theirs, line.Options{}, slog.New(slog.DiscardHandler))
+	c := line.NewConn(theirs, &line.Options{}, 1)
 	engine.Start(t.Context(), c, func(err error) { ended <- err })
 	client := line.NewClient(ours)
 	if _, err := client.Do("DEL"); err != io.EOF {

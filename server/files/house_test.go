@@ -121,7 +121,7 @@ func newHouse(t testing.TB, r rules) *house {
 			if err != nil {
 				return
 			}
-			c := line.NewConn(nc, line.Options{MaxErrors: 10}, log)
+			c := line.NewConn(nc, &line.Options{MaxErrors: 10, Log: log}, 0)
 			h.conns <- c
 			all.Add(1)
 			dialect.Start(ctx, c, func(err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -202,7 +201,7 @@ func TestEndBeforeServe(t *testing.T) {
 			near, far := net.Pipe()
 			defer near.Close()
 			u := newUser(t, near)
-			c := NewConn(far, Options{}, slog.New(slog.DiscardHandler))
+			c := NewConn(far, &Options{}, 1)
 			ending.end(c)
 			h.start(t.Context(), c)
 			u.hear(ending.farewell...)

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,10 +13,11 @@ import (
 	"time"
 )
 
-// Options are the bounds of an engine's connections. A zero duration or count
-// means no bound, except where it is said.
+// Options are the bounds of an engine's connections, which share them. A zero
+// duration or count means no bound, except where it is said.
 type Options struct {
-	TLS              *tls.Config // nil: plain, for a Unix socket
+	Log              *slog.Logger // nil: nowhere
+	TLS              *tls.Config  // nil: plain, for a Unix socket
 	HandshakeTimeout time.Duration
 	// Slots bounds how many handshakes compute at once, over all engines that
 	// share it: see NewSlots. It may be nil.
@@ -60,13 +62,13 @@ var (
 // Append, Flush, Stop and End may be called from any goroutine; the
 // rest belongs to the connection's own, which runs the commands.
 type Conn struct {
-	opt    Options
+	opt    *Options
+	id     uint64 // in the log
 	words  *Phrases
 	raw    net.Conn // below TLS
 	guard  *guard   // likewise
 	nc     net.Conn // what is read from and written to
 	out    *outbox
-	log    *slog.Logger
 	since  time.Time // the beginning of the connection, or the last login, logout or sign of life
 	resume func()    // serves it on
 
@@ -97,16 +99,24 @@ type Conn struct {
 	alarm     *time.Timer // for the end of the time to wait
 }
 
-// NewConn prepares a connection that Dialect.Start will have served. Append, Stop and
-// End work on it already.
-func NewConn(nc net.Conn, opt Options, log *slog.Logger) *Conn {
-	if opt.Outbox == 0 {
-		opt.Outbox = 1 << 20
+// complete returns the options with what stands for the zero values.
+func (opt *Options) complete() *Options {
+	if opt.Outbox != 0 && opt.Counters != nil && opt.Log != nil {
+		return opt
 	}
-	if opt.Counters == nil {
-		opt.Counters = new(Counters)
-	}
-	c := &Conn{opt: opt, raw: nc, log: log, since: time.Now()}
+	own := *opt
+	own.Outbox = cmp.Or(own.Outbox, 1<<20)
+	own.Counters = cmp.Or(own.Counters, new(Counters))
+	own.Log = cmp.Or(own.Log, slog.New(slog.DiscardHandler))
+	return &own
+}
+
+// NewConn prepares a connection that Dialect.Start will have served, and that the
+// log knows by id, unless that is 0. The options must not change any more. Append, Stop and End work
+// on it already.
+func NewConn(nc net.Conn, opt *Options, id uint64) *Conn {
+	opt = opt.complete()
+	c := &Conn{opt: opt, raw: nc, id: id, since: time.Now()}
 	c.answered.L = &c.mu
 	c.guard = &guard{Conn: nc, stall: opt.WriteTimeout, tls: opt.TLS != nil}
 	c.nc = c.guard
@@ -130,8 +140,14 @@ func (c *Conn) TLS() tls.ConnectionState {
 	return tls.ConnectionState{}
 }
 
-// Log is the connection's logger.
-func (c *Conn) Log() *slog.Logger { return c.log }
+// Log returns the connection's logger. It is made when it is asked for, since most
+// connections have nothing to log for most of their time.
+func (c *Conn) Log() *slog.Logger {
+	if c.id == 0 {
+		return c.opt.Log
+	}
+	return c.opt.Log.With("conn", c.id)
+}
 
 // SetLoggedIn says that a login or a logout has succeeded.
 func (c *Conn) SetLoggedIn(in bool) {

@@ -203,7 +203,7 @@ func (v *visit[S]) talk() (err error) {
 // deferred.
 func (c *Conn) rescue(err *error) {
 	if p := recover(); p != nil {
-		c.log.Error("panic in a session", "panic", p, "stack", string(debug.Stack()))
+		c.Log().Error("panic in a session", "panic", p, "stack", string(debug.Stack()))
 		*err = errPanic
 	}
 }
@@ -383,6 +383,6 @@ func (d *Dialect[S]) word(c *Conn, row *Command[S], err error) Refusal {
 	if say, ok := errors.AsType[Refusal](err); ok {
 		return say
 	}
-	c.log.Error("command failed", "command", row.Name, "err", err)
+	c.Log().Error("command failed", "command", row.Name, "err", err)
 	return d.Table.words.Internal
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -121,7 +120,7 @@ func FuzzSession(f *testing.F) {
 		}
 		uploads = 0
 		nc := &tape{sent: sent, sizes: sizes}
-		c := NewConn(nc, Options{MaxErrors: 10, MaxLines: 64, MaxBytes: 64 << 10}, slog.New(slog.DiscardHandler))
+		c := NewConn(nc, &Options{MaxErrors: 10, MaxLines: 64, MaxBytes: 64 << 10}, 1)
 		ended := make(chan error, 1)
 		h.dialect.Start(t.Context(), c, func(err error) { ended <- err })
 		err := <-ended

@@ -280,7 +280,8 @@ func (v *visitor) wait(ctx context.Context, _ *Call) error {
 
 // serve serves one connection.
 func (h *house) serve(ctx context.Context, nc net.Conn, opt Options) *Conn {
-	c := NewConn(nc, opt, slog.New(slog.NewTextHandler(h.log, nil)))
+	opt.Log = slog.New(slog.NewTextHandler(h.log, nil))
+	c := NewConn(nc, &opt, 1)
 	h.start(ctx, c)
 	return c
 }

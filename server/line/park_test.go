@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -323,7 +322,7 @@ func TestLotCloses(t *testing.T) {
 func TestStirred(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
-	c := NewConn(far, Options{}, slog.New(slog.DiscardHandler))
+	c := NewConn(far, &Options{}, 1)
 	resumed := make(chan bool, 2)
 	c.resume = func() { resumed <- true }
 	for name, happens := range map[string]func(){"event": c.wake, "Stop": c.Stop, "Abort": c.Abort} {
