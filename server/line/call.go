@@ -21,14 +21,21 @@ const (
 // dot ends the lines of ReceiveText.
 const dot = "."
 
-// transferSize is the size of the buffers of a transfer, in bytes. Larger ones
-// gain nothing.
-const transferSize = 128 << 10
-
-var (
-	transfers = sync.Pool{New: func() any { return new([transferSize]byte) }}
-	writers   = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, recordSize) }}
+const (
+	// receiveSize is how many bytes of an upload are written to its file at
+	// once. More gain nothing: they don't stay in the processor's cache.
+	receiveSize = 128 << 10
+	// sendSize is how many bytes of a body are read at once, but for the first
+	// ones, which share that room with the line before them. They are a page
+	// fewer, since the kernel copies a file best from the beginnings of pages.
+	sendSize = 64 << 10
+	pageSize = 4 << 10
+	// heldTime is how long what was read of a body may wait for the rest of a
+	// system call's worth.
+	heldTime = 100 * time.Millisecond
 )
+
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, recordSize) }}
 
 // A Call is one command under way. Its methods say what a success is answered;
 // without any of them it is the row's Done. It belongs to the connection's
@@ -149,14 +156,12 @@ func (c *Call) Receive(first Reply, n int64, w io.Writer) error {
 	defer conn.receive(false)
 	conn.sized = true
 	defer func() { conn.sized = false }()
-	if n > recordSize {
-		defer conn.guard.readAhead()()
-	}
-	buf := transfers.Get().(*[transferSize]byte)
-	defer transfers.Put(buf)
+	buf, bulk, free := borrow(n, receiveSize, aheadSize)
+	defer free()
+	defer conn.guard.readAhead(bulk)()
 	var failed error
 	for n > 0 {
-		chunk := buf[:min(n, transferSize)]
+		chunk := buf[:min(n, int64(len(buf)))]
 		got, err := conn.readFull(chunk)
 		c.received(got)
 		n -= int64(got)
@@ -297,15 +302,14 @@ func sendRows(d data, n int64, rows iter.Seq2[string, error]) error {
 // with the first of them.
 func (c *Call) sendBytes(d data) error {
 	n := c.count
-	if n > recordSize {
-		defer c.conn.guard.gather()()
-	}
-	buf := transfers.Get().(*[transferSize]byte)
-	defer transfers.Put(buf)
-	head := copy(buf[:], okPrefix+strconv.FormatInt(n, 10)+bytesUnit+"\n")
+	line := okPrefix + strconv.FormatInt(n, 10) + bytesUnit + "\n"
+	buf, bulk, free := borrow(n, sendSize, heldSize)
+	defer free()
+	defer c.conn.guard.gather(bulk)()
+	head := copy(buf, line)
+	chunk, flushed := buf[:len(buf)-pageSize+head], time.Now()
 	for {
-		chunk := buf[:head+int(min(n, int64(transferSize-head)))]
-		// What there is goes out, so that a slow body is no silence.
+		chunk = chunk[:min(n+int64(head), int64(len(chunk)))]
 		read, err := io.ReadAtLeast(c.body, chunk[head:], min(1, len(chunk)-head))
 		if err != nil {
 			return errors.Join(errPromise, err)
@@ -313,14 +317,19 @@ func (c *Call) sendBytes(d data) error {
 		if _, err := d.Write(chunk[:head+read]); err != nil {
 			return err
 		}
-		if err := c.conn.guard.flush(); err != nil {
-			return err
+		n -= int64(read)
+		// What there is goes out, so that a slow body is no silence.
+		if n == 0 || head+read < len(chunk) || time.Since(flushed) > heldTime {
+			if err := c.conn.guard.flush(); err != nil {
+				return err
+			}
+			flushed = time.Now()
 		}
 		c.moved += int64(read)
 		c.conn.opt.Counters.Sent.Add(int64(read))
-		if n -= int64(read); n == 0 {
+		if n == 0 {
 			return nil
 		}
-		head = 0
+		chunk, head = buf, 0
 	}
 }

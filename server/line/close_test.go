@@ -367,8 +367,8 @@ func TestEndBetweenReads(t *testing.T) {
 		return len(b), nil
 	})
 	u.login()
-	u.do("PUT name "+strconv.Itoa(2*transferSize), "[OK] send")
-	u.say(repeat("x", transferSize))
+	u.do("PUT name "+strconv.Itoa(2*receiveSize), "[OK] send")
+	u.say(repeat("x", receiveSize))
 	u.hear("[INFO] go")
 	u.end(io.EOF)
 }

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestRows(t *testing.T) {
@@ -41,6 +46,54 @@ func TestBytes(t *testing.T) {
 	u.do("BYTES 1 2 error", "[ERR] no such thing")
 	await(t, h.body.closed)
 	u.do("ECHO on", "[OK] echo on")
+}
+
+// A lazyBody takes its time for what it gives, or gives less than it is asked
+// for, and looks at what has come of it by then.
+type lazyBody struct {
+	pause time.Duration
+	part  int
+	look  func()
+}
+
+func (b lazyBody) Read(p []byte) (int, error) {
+	time.Sleep(b.pause)
+	b.look()
+	return (len(p) + b.part - 1) / b.part, nil
+}
+
+// TestLazyBody has what there is of a body passed on, though there is room for
+// more of it in a system call.
+func TestLazyBody(t *testing.T) {
+	for _, body := range []lazyBody{{pause: 2 * heldTime, part: 1}, {part: 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			defer near.Close()
+			var came atomic.Int64
+			go io.Copy(counter{&came}, near)
+			c := NewConn(far, Options{}, slog.New(slog.DiscardHandler))
+			call := &Call{conn: c, count: 2*sendSize + 1}
+			const line = "[OK] 131073 byte\n"
+			body.look = func() {
+				synctest.Wait()
+				if want := call.moved; want > 0 && came.Load() != want+int64(len(line)) {
+					t.Errorf("%+v: %d bytes have come of %d", body, came.Load()-int64(len(line)), want)
+				}
+			}
+			call.body = body
+			if err := c.send(call.sendBytes); err != nil || call.moved != call.count {
+				t.Errorf("%+v: %d bytes, %v", body, call.moved, err)
+			}
+			c.Abort()
+		})
+	}
+}
+
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Write(b []byte) (int, error) {
+	c.n.Add(int64(len(b)))
+	return len(b), nil
 }
 
 // TestPromise has a reply's data break off.

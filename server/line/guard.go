@@ -104,12 +104,14 @@ func (g *guard) look(b []byte) (n int, err error) {
 }
 
 func (g *guard) Write(b []byte) (int, error) {
-	if len(b) <= cap(g.held)-len(g.held) {
+	if len(b) > cap(g.held)-len(g.held) {
+		if err := g.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if len(b) <= cap(g.held) {
 		g.held = append(g.held, b...)
 		return len(b), nil
-	}
-	if err := g.flush(); err != nil {
-		return 0, err
 	}
 	return g.write(b)
 }

@@ -39,7 +39,7 @@ func TestReceive(t *testing.T) {
 	h.sink = &got
 	u, _ := h.dial(t, h.listen(t, Options{}))
 	u.login()
-	for _, size := range []int{0, 1, 100, transferSize, 3*transferSize + 17} {
+	for _, size := range []int{0, 1, 100, receiveSize, 3*receiveSize + 17} {
 		got.Reset()
 		content := bytes.Repeat([]byte("EXIT\n\x00\xff"), size/7+1)[:size]
 		u.do("PUT name "+strconv.Itoa(size), "[OK] send")
