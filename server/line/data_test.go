@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -71,7 +70,7 @@ func TestLazyBody(t *testing.T) {
 			defer near.Close()
 			var came atomic.Int64
 			go io.Copy(counter{&came}, near)
-			c := NewConn(far, Options{}, slog.New(slog.DiscardHandler))
+			c := NewConn(far, &Options{}, 1)
 			call := &Call{conn: c, count: 2*sendSize + 1}
 			const line = "[OK] 131073 byte\n"
 			body.look = func() {
