@@ -112,8 +112,8 @@ func (opt *Options) complete() *Options {
 }
 
 // NewConn prepares a connection that Dialect.Start will have served, and that the
-// log knows by id, unless that is 0. The options must not change any more. Append, Stop and End work
-// on it already.
+// log knows by id, unless that is 0. The options must not change any more. Append,
+// Stop and End work on the connection already.
 func NewConn(nc net.Conn, opt *Options, id uint64) *Conn {
 	opt = opt.complete()
 	c := &Conn{opt: opt, raw: nc, id: id, since: time.Now()}
