@@ -13,6 +13,8 @@ type job interface{ do() }
 // processors: to start one for each would cost more than most jobs take. One
 // that waits, for a client or for others, makes room for another.
 type crew struct {
+	most int // goroutines at work: to ask Go each time takes its scheduler's lock
+
 	mu      sync.Mutex
 	changed sync.Cond
 	jobs    []job // from next on; nil before
@@ -23,7 +25,7 @@ type crew struct {
 	closed  bool
 }
 
-func (c *crew) init() { c.changed.L = &c.mu }
+func (c *crew) init() { c.most, c.changed.L = runtime.GOMAXPROCS(0), &c.mu }
 
 // add has j done, after all that was added before has begun.
 func (c *crew) add(j job) {
@@ -36,7 +38,7 @@ func (c *crew) add(j job) {
 // start has a goroutine work if there is work and room for it. The caller holds
 // mu.
 func (c *crew) start() {
-	if c.next == len(c.jobs) || c.busy >= runtime.GOMAXPROCS(0) {
+	if c.next == len(c.jobs) || c.busy >= c.most {
 		return
 	}
 	c.busy++
@@ -60,9 +62,9 @@ func (c *crew) work() {
 func (c *crew) take() job {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.next == len(c.jobs) || c.busy > runtime.GOMAXPROCS(0) {
+	for c.next == len(c.jobs) || c.busy > c.most {
 		c.busy--
-		if c.closed || c.idle == runtime.GOMAXPROCS(0) {
+		if c.closed || c.idle == c.most {
 			return nil
 		}
 		c.idle++
