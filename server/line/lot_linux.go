@@ -124,7 +124,8 @@ func (l *Lot) close() {
 }
 
 // Turn waits until what had arrived on connections in the lot is read, and what
-// they were told to flush is written, but for what waits for its client.
+// they were told to flush is written, but for what waits for its client and what
+// other processors are at work on.
 func (l *Lot) Turn() {
 	if l != nil {
 		l.crew.turn()
