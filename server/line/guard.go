@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -86,10 +87,8 @@ func (g *guard) read(b []byte) (n int, err error) {
 }
 
 // look reads what has arrived, or returns errNothing.
-func (g *guard) look(b []byte) (n int, err error) {
-	closed := g.raw.Control(func(fd uintptr) {
-		n, err = receive(fd, b)
-	})
+func (g *guard) look(b []byte) (int, error) {
+	n, err, closed := onSocket(g.raw, receive, b)
 	switch {
 	case closed != nil:
 		return 0, closed
@@ -147,13 +146,11 @@ func (g *guard) write(b []byte) (int, error) {
 }
 
 // put writes what the kernel takes at once, which needs no deadline.
-func (g *guard) put(b []byte) (n int, err error) {
+func (g *guard) put(b []byte) (int, error) {
 	if g.raw == nil {
 		return 0, nil
 	}
-	closed := g.raw.Control(func(fd uintptr) {
-		n, err = send(fd, b)
-	})
+	n, err, closed := onSocket(g.raw, send, b)
 	switch {
 	case closed != nil:
 		return 0, closed
@@ -163,6 +160,34 @@ func (g *guard) put(b []byte) (n int, err error) {
 		return 0, &net.OpError{Op: "write", Err: os.NewSyscallError("write", err)}
 	}
 	return n, nil
+}
+
+// An exchange is one send or receive on a socket. They are kept, with the function
+// that syscall.RawConn wants: to make it each time was a third of what a message
+// allocates.
+type exchange struct {
+	call func(fd uintptr, b []byte) (int, error)
+	b    []byte
+	n    int
+	err  error
+	do   func(fd uintptr)
+}
+
+var exchanges = sync.Pool{New: func() any {
+	x := new(exchange)
+	x.do = func(fd uintptr) { x.n, x.err = x.call(fd, x.b) }
+	return x
+}}
+
+// onSocket has call, which is send or receive, done on an open socket.
+func onSocket(raw syscall.RawConn, call func(uintptr, []byte) (int, error), b []byte) (n int, err, closed error) {
+	x := exchanges.Get().(*exchange)
+	x.call, x.b = call, b
+	closed = raw.Control(x.do)
+	n, err = x.n, x.err
+	x.b, x.err = nil, nil
+	exchanges.Put(x)
+	return n, err, closed
 }
 
 // SetWriteDeadline does nothing: Write sets its own.
