@@ -9,6 +9,11 @@ import "unicode/utf8"
 // characters. They are refused rather than stripped, since [OK] means the text
 // as it was sent.
 func ValidText(s string) bool {
+	plain := 0 // bytes that are printable ASCII, which nearly all are
+	for plain < len(s) && 0x20 <= s[plain] && s[plain] < 0x7f {
+		plain++
+	}
+	s = s[plain:]
 	for i, r := range s {
 		if r == utf8.RuneError {
 			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
