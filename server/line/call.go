@@ -45,6 +45,7 @@ type Call struct {
 	// out are missing.
 	Args []string
 
+	few    [2]string // the room for Args, of most rows
 	conn   *Conn
 	began  time.Time
 	say    Reply

@@ -256,7 +256,7 @@ func (c *Conn) await(waits bool) error {
 		return c.ending
 	case waits:
 		return c.raw.SetReadDeadline(at)
-	case !at.IsZero() && !time.Now().Before(at):
+	case !c.loggedIn && past(at): // whatever arrives
 		return os.ErrDeadlineExceeded
 	}
 	c.stirred = false
@@ -280,12 +280,18 @@ func (c *Conn) read(b []byte) (int, error) {
 			return 0, c.ending
 		}
 	}
-	if n > 0 {
+	switch {
+	case n > 0:
 		c.heard()
 		return n, nil
+	case err == errNothing && past(c.due()):
+		return 0, os.ErrDeadlineExceeded
 	}
 	return 0, err
 }
+
+// past says whether a time that is not zero has come.
+func past(at time.Time) bool { return !at.IsZero() && !time.Now().Before(at) }
 
 // waits says whether a read waits for the client.
 func (c *Conn) waits() bool { return c.place == 0 || c.receiving }

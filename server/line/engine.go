@@ -195,7 +195,6 @@ func (v *visit[S]) talk() (err error) {
 		if err := v.handle(v.ctx, c, v.s, text, whole, waited); err != nil {
 			return err
 		}
-		c.heard()
 	}
 }
 
@@ -232,6 +231,7 @@ func (d *Dialect[S]) handle(ctx context.Context, c *Conn, s S, text string, whol
 	defer call.close()
 	if row == nil || !row.Prompt {
 		defer c.crew.wait()()
+		defer c.heard() // it may take long
 		var release func()
 		ctx, release = c.cancelable(ctx)
 		defer release()
@@ -306,7 +306,7 @@ func (d *Dialect[S]) find(c *Conn, text string, whole bool) (*Command[S], *Call,
 	case row == nil:
 		return row, call, words.Unknown
 	}
-	args, ok := row.parse(rest, hasRest)
+	args, ok := row.parse(call.few[:0], rest, hasRest)
 	switch {
 	case !ok:
 		return row, call, row.Malformed

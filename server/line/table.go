@@ -146,9 +146,9 @@ func (t *Table[S]) find(line string) (row *Command[S], rest string, hasRest bool
 	return t.byVerb[upper(verb)], rest, hasRest
 }
 
-// parse splits what follows the verb into the arguments of the row. ok is false
-// if they are of the wrong form.
-func (row *Command[S]) parse(rest string, hasRest bool) (args []string, ok bool) {
+// parse splits what follows the verb into the arguments of the row, which it
+// appends to args. ok is false if they are of the wrong form.
+func (row *Command[S]) parse(args []string, rest string, hasRest bool) (_ []string, ok bool) {
 	for i := 0; hasRest; i++ {
 		if i == len(row.args) {
 			return nil, false

@@ -69,7 +69,7 @@ func TestParse(t *testing.T) {
 			Command[int]{Name: "V", Args: test.args, Help: "help", Run: nothing})
 		got := "-"
 		if row, rest, hasRest := table.find(test.line); row != nil {
-			if args, ok := row.parse(rest, hasRest); ok {
+			if args, ok := row.parse(nil, rest, hasRest); ok {
 				got = strings.Join(args, "/")
 			}
 		}
