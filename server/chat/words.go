@@ -17,34 +17,44 @@ var (
 
 // wordEvent words an event; what is said bears the stamp, which ends its tag.
 func wordEvent(e *hub.Event, stamp string) []byte {
-	var text string
 	switch e.What {
 	case hub.SaidPrivately:
-		text = tagPrivate + stamp + e.From.Name + " " + e.Text
+		return textLine(tagPrivate, stamp, e.From.Name, " ", e.Text)
 	case hub.SaidInGroup:
-		text = tagGroup + stamp + e.Group + " " + e.From.Name + " " + e.Text
+		return textLine(tagGroup, stamp, e.Group, " ", e.From.Name, " ", e.Text)
 	case hub.SaidToAll:
-		text = tagBroadcast + e.From.Name + " " + e.Text
+		return textLine(tagBroadcast, e.From.Name, " ", e.Text)
 	case hub.Joined:
-		text = tagInfo + e.From.Name + infoJoined + e.Group
+		return textLine(tagInfo, e.From.Name, infoJoined, e.Group)
 	case hub.Left:
-		text = tagInfo + e.From.Name + infoLeft + e.Group
+		return textLine(tagInfo, e.From.Name, infoLeft, e.Group)
 	case hub.Acted:
-		text = tagInfo + wordAct(e)
+		return textLine(tagInfo, wordAct(e))
 	case hub.ShowTopic:
-		text = tagInfo + infoTopic + e.Group + ": " + e.Text
+		return textLine(tagInfo, infoTopic, e.Group, ": ", e.Text)
 	case hub.FileStored:
-		text = tagInfo + fmt.Sprintf(infoStored, e.From.Name, quote(e.File), e.Group)
+		return textLine(tagInfo, fmt.Sprintf(infoStored, e.From.Name, quote(e.File), e.Group))
 	case hub.FileRemoved:
-		text = tagInfo + fmt.Sprintf(infoRemoved, e.From.Name, quote(e.File), e.Group)
+		return textLine(tagInfo, fmt.Sprintf(infoRemoved, e.From.Name, quote(e.File), e.Group))
 	case hub.FileRestored:
-		text = tagInfo + fmt.Sprintf(infoRestored, e.From.Name, quote(e.File), e.Group)
+		return textLine(tagInfo, fmt.Sprintf(infoRestored, e.From.Name, quote(e.File), e.Group))
 	case hub.FileRenamed:
-		text = tagInfo + fmt.Sprintf(infoRenamed, e.From.Name, quote(e.File), quote(e.NewFile), e.Group)
-	default:
-		return nil
+		return textLine(tagInfo, fmt.Sprintf(infoRenamed, e.From.Name, quote(e.File), quote(e.NewFile), e.Group))
 	}
-	return []byte(text + "\n")
+	return nil
+}
+
+// textLine joins parts to a line.
+func textLine(parts ...string) []byte {
+	size := len("\n")
+	for _, part := range parts {
+		size += len(part)
+	}
+	text := make([]byte, 0, size)
+	for _, part := range parts {
+		text = append(text, part...)
+	}
+	return append(text, '\n')
 }
 
 // wordAct words what was done in a group.
