@@ -8,9 +8,8 @@ type privateMessage struct {
 	to, text string
 	once     once
 
-	recipient int64
-	talk      *conversation // nil if private messages are not kept
-	said      Message
+	talk *conversation // nil if private messages are not kept
+	said Event
 }
 
 // Send hands in a private message. done gets ErrOffline if there is no such
@@ -33,12 +32,12 @@ func (m *privateMessage) plan(r *round) error {
 	case p == nil || r.gone(p.account.ID):
 		return ErrOffline
 	}
-	m.recipient, m.talk = p.account.ID, nil
+	m.talk, m.said = nil, Event{What: SaidPrivately, recipient: p.account.ID}
 	if r.h.settings.Load().PrivateHistory {
-		m.talk = r.private(pairOf(m.from.ID, m.recipient))
-		m.said = r.message(m.talk, m.from, m.text)
+		m.talk = r.private(pairOf(m.from.ID, m.said.recipient))
+		m.said.Message = r.message(m.talk, m.from, m.text)
 	} else {
-		m.said = Message{Time: r.now, Kind: Text, From: m.from, Text: m.text}
+		m.said.Message = Message{Time: r.now, Kind: Text, From: m.from, Text: m.text}
 	}
 	m.said.To = p.account.Name
 	m.once.plan(r, m.from.ID, m.talk != nil)
@@ -50,14 +49,13 @@ func (m *privateMessage) apply(r *round) {
 		m.once.repeat(r, m.from.ID)
 		return
 	}
-	e := &Event{What: SaidPrivately, Message: m.said, recipient: m.recipient}
-	if m.talk == nil && !r.h.online(m.recipient) {
+	if m.talk == nil && !r.h.online(m.said.recipient) {
 		m.once.unsaid(r, m.from.ID)
 		r.answer(ErrOffline) // it has gone during the commit, and nothing is kept
 		return
 	}
 	if m.talk != nil {
-		p := pairOf(m.from.ID, m.recipient)
+		p := pairOf(m.from.ID, m.said.recipient)
 		if r.h.privates[p] == nil {
 			r.h.addPrivate(p, m.talk)
 		}
@@ -66,9 +64,9 @@ func (m *privateMessage) apply(r *round) {
 	m.once.apply(r, m.from.ID)
 	r.h.totals.Private++
 	r.answer(nil)
-	r.tell(m.from.ID, e, m.talk)
-	if m.recipient != m.from.ID {
-		r.tell(m.recipient, e, m.talk)
+	r.tell(m.from.ID, &m.said, m.talk)
+	if m.said.recipient != m.from.ID {
+		r.tell(m.said.recipient, &m.said, m.talk)
 	}
 }
 
@@ -79,7 +77,7 @@ type groupMessage struct {
 	once       once
 
 	group *group
-	said  Message
+	said  Event
 }
 
 // SendGroup hands in a message to a group, with a token as for Send. done gets
@@ -101,7 +99,7 @@ func (m *groupMessage) plan(r *round) (err error) {
 	case is.mute():
 		return ErrDenied
 	}
-	m.said = r.message(&m.group.conversation, m.from, m.text)
+	m.said = Event{What: SaidInGroup, Message: r.message(&m.group.conversation, m.from, m.text)}
 	m.said.Group = m.group.name
 	m.once.plan(r, m.from.ID, true)
 	return nil
@@ -116,8 +114,7 @@ func (m *groupMessage) apply(r *round) {
 	m.group.last = m.said.Number
 	r.h.totals.Group++
 	r.answer(nil)
-	e := &Event{What: SaidInGroup, Message: m.said}
-	r.tellGroup(m.group, e)
+	r.tellGroup(m.group, &m.said)
 }
 
 // broadcast is a message to everybody who is connected. It is not kept.

@@ -30,6 +30,7 @@ type Event struct {
 
 	recipient int64 // of what is said privately
 	wordings  []wording
+	one       [1]wording // the room for the first one, which is mostly the only one
 }
 
 // A Front words events for one kind of connection. It is compared by address.
@@ -53,6 +54,9 @@ func (e *Event) wordsFor(f *Front) []byte {
 		}
 	}
 	text := f.Word(e)
+	if e.wordings == nil {
+		e.wordings = e.one[:0]
+	}
 	e.wordings = append(e.wordings, wording{f, text})
 	return text
 }

@@ -80,6 +80,8 @@ type Hub struct {
 
 	// Of the round's goroutine.
 	lastMessage, lastConversation int64
+	touched                       []*Session // who was told something in this round
+	owed                          []owing    // the oldest first
 
 	// Of keep's goroutine.
 	swept   bool // no forgotten group has messages

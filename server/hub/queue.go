@@ -20,7 +20,7 @@ const (
 	// each other, one.
 	answerTime = 5 * time.Millisecond
 	// changeCost is what a change weighs beside its text, in bytes.
-	changeCost = 256
+	changeCost = 512
 )
 
 // A handed change waits for its place in the order of all.

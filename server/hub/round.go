@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -44,28 +45,24 @@ type round struct {
 	done    func(error)
 	speaker *Session // whose changes were answered; the first one
 	several bool     // sessions were answered
-	touched []*Session
-	owed    []owing // of these, who have only got answers
 }
 
 // run is the round's goroutine.
 func (h *Hub) run(ctx context.Context) {
 	defer close(h.ended)
-	var owed []owing // the oldest first
 	for {
-		for len(owed) > 0 && !h.rounds.filledWithin(time.Until(owed[0].due)) {
-			owed = settle(owed, time.Now())
+		for len(h.owed) > 0 && !h.rounds.filledWithin(time.Until(h.owed[0].due)) {
+			h.settle(time.Now())
 		}
 		changes := h.rounds.take(h.turn)
 		if changes == nil {
-			settle(owed, forever)
+			h.settle(forever)
 			return
 		}
 		r, err := h.commit(ctx, changes)
-		r.finish(changes)
-		owed = settle(append(owed, r.owed...), time.Now())
+		h.settle(r.finish(changes))
 		if errors.Is(err, ErrInDoubt) {
-			settle(owed, forever)
+			h.settle(forever)
 			h.giveUp(err)
 			return
 		}
@@ -82,16 +79,20 @@ type owing struct {
 var forever = time.Unix(1<<40, 0)
 
 // settle has those answers written that are due, and forgets those that were
-// written with something else. It returns the others.
-func settle(owed []owing, now time.Time) []owing {
-	for len(owed) > 0 && (!owed[0].session.owed || !now.Before(owed[0].due)) {
-		if s := owed[0].session; s.owed {
-			s.owed = false
-			s.at.Out.Flush()
+// written with something else.
+func (h *Hub) settle(now time.Time) {
+	done := 0
+	for _, o := range h.owed {
+		if o.session.owed && now.Before(o.due) {
+			break
 		}
-		owed = owed[1:]
+		done++
+		if o.session.owed {
+			o.session.owed = false
+			o.session.at.Out.Flush()
+		}
 	}
-	return owed
+	h.owed = slices.Delete(h.owed, 0, done)
 }
 
 // giveUp ends the rounds: what is on the disk is not known any more.
@@ -101,7 +102,7 @@ func (h *Hub) giveUp(err error) {
 		refuse(changes, ErrClosed)
 		r := &round{h: h}
 		r.finish(changes)
-		settle(r.owed, forever)
+		h.settle(forever)
 	}
 	if h.fail != nil {
 		h.fail(err)
@@ -172,9 +173,10 @@ func (h *Hub) plan(changes []*handed) *round {
 }
 
 // finish applies the committed changes, answers all of them, and has what they
-// said written: but an answer alone to one of several sessions is left in owed,
-// to go out with what else is said to that session.
-func (r *round) finish(changes []*handed) {
+// said written: but an answer alone to one of several sessions is left in the
+// hub's owed, to go out with what else is said to that session. It returns the
+// time at which it was done.
+func (r *round) finish(changes []*handed) (now time.Time) {
 	r.h.mu.Lock()
 	for _, c := range changes {
 		r.from, r.done = c.from, c.done
@@ -184,17 +186,21 @@ func (r *round) finish(changes []*handed) {
 		r.answer(c.err)
 	}
 	r.h.mu.Unlock()
-	for _, s := range r.touched {
+	now = time.Now()
+	for _, s := range r.h.touched {
 		switch {
 		case s.told || !r.several:
 			s.owed = false
 			s.at.Out.Flush()
 		case !s.owed:
 			s.owed = true
-			r.owed = append(r.owed, owing{s, time.Now().Add(answerTime)})
+			r.h.owed = append(r.h.owed, owing{s, now.Add(answerTime)})
 		}
 		s.touched, s.told = false, false
 	}
+	clear(r.h.touched)
+	r.h.touched = r.h.touched[:0]
+	return now
 }
 
 // answer gives the change that is being applied its result; apply calls it
@@ -218,7 +224,7 @@ func (r *round) answer(err error) {
 func (r *round) touch(s *Session) {
 	if !s.touched {
 		s.touched = true
-		r.touched = append(r.touched, s)
+		r.h.touched = append(r.h.touched, s)
 	}
 }
 
