@@ -73,6 +73,7 @@ type Conn struct {
 	resume func()    // serves it on
 
 	in       input
+	drained  bool   // the last read has left nothing to read
 	first    []byte // a read that waits goes here, so that it holds no buffer
 	place    uint64 // in the lot; 0: none
 	crew     *crew  // that serves it there
@@ -96,6 +97,7 @@ type Conn struct {
 	farewell  string
 	parked    bool        // no goroutine serves it
 	stirred   bool        // something has happened since the last look at what has arrived
+	hungUp    bool        // the client sends nothing more: there is an end to read
 	alarm     *time.Timer // for the end of the time to wait
 }
 
@@ -259,7 +261,7 @@ func (c *Conn) await(waits bool) error {
 	case !c.loggedIn && past(at): // whatever arrives
 		return os.ErrDeadlineExceeded
 	}
-	c.stirred = false
+	c.stirred = c.hungUp
 	return nil
 }
 
@@ -271,8 +273,9 @@ func (c *Conn) read(b []byte) (int, error) {
 	if err := c.await(waits); err != nil {
 		return 0, err
 	}
-	c.guard.hasty = !waits
+	c.guard.hasty, c.guard.drained = !waits, false
 	n, err := c.nc.Read(b)
+	c.drained = 0 < n && n < len(b) && c.guard.drained
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -309,6 +312,10 @@ func (c *Conn) readLine() (string, error) {
 			return line, err
 		}
 		c.out.push()
+		if c.drained && !c.waits() {
+			c.drained = false // the next time something has arrived
+			return "", errNothing
+		}
 		if err := c.more(); err != nil {
 			return "", err
 		}

@@ -53,6 +53,11 @@ type guard struct {
 	out     *outbox
 	reads   int64 // that brought something
 	written int64 // how far out was at the last of them
+	// drained says that the last read took all that had arrived, and that this was
+	// the end of a record and of no other: crypto/tls, which had nothing whole when
+	// it asked, has nothing left once it has given that one away.
+	drained bool
+	records recordEnds
 	// The buffers of a transfer: see gather and readAhead. They are nil else.
 	held    []byte // written, and held back
 	ahead   []byte // where to read ahead
@@ -77,6 +82,7 @@ func (g *guard) read(b []byte) (n int, err error) {
 	default:
 		n, err = g.Conn.Read(b)
 	}
+	g.drained = g.tls && g.records.one(b[:n]) && n < len(b)
 	if n > 0 && g.out != nil {
 		g.reads, g.written = g.reads+1, g.out.position()
 	}
@@ -188,6 +194,38 @@ func onSocket(raw syscall.RawConn, call func(uintptr, []byte) (int, error), b []
 	x.b, x.err = nil, nil
 	exchanges.Put(x)
 	return n, err, closed
+}
+
+// A recordEnds finds the ends of records in a stream of TLS (RFC 8446, section
+// 5.1).
+type recordEnds struct {
+	header [5]byte
+	known  int // bytes of the header
+	left   int // bytes of the record behind it that are to come
+}
+
+// one says whether exactly one record ends in b, the next part of the stream, and
+// b with it.
+func (r *recordEnds) one(b []byte) bool {
+	ends := 0
+	for len(b) > 0 {
+		if r.known < len(r.header) {
+			n := copy(r.header[r.known:], b)
+			b = b[n:]
+			if r.known += n; r.known < len(r.header) {
+				return false
+			}
+			r.left = int(r.header[3])<<8 | int(r.header[4])
+		}
+		n := min(len(b), r.left)
+		b = b[n:]
+		if r.left -= n; r.left > 0 {
+			return false
+		}
+		r.known = 0
+		ends++
+	}
+	return ends == 1
 }
 
 // SetWriteDeadline does nothing: Write sets its own.

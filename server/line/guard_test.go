@@ -1,7 +1,10 @@
 package line
 
 import (
+	"bytes"
 	"crypto/tls"
+	"encoding/binary"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -158,4 +161,69 @@ func TestSlowReader(t *testing.T) {
 func isTimeout(err error) bool {
 	timeout, ok := err.(net.Error)
 	return ok && timeout.Timeout()
+}
+
+// TestRecordEnds has records of all lengths come in pieces of all lengths.
+func TestRecordEnds(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var stream bytes.Buffer
+	ends := map[int]bool{} // places in the stream
+	for range 5000 {
+		length := random.IntN(1 << random.IntN(15))
+		stream.Write([]byte{23, 3, 3})
+		stream.Write(binary.BigEndian.AppendUint16(nil, uint16(length)))
+		stream.Write(bytes.Repeat([]byte{23}, length))
+		ends[stream.Len()] = true
+	}
+	var r recordEnds
+	seen := map[bool]int{}
+	for at := 0; stream.Len() > 0; {
+		piece := stream.Next(1 + random.IntN(1<<random.IntN(15)))
+		count := 0
+		for range piece {
+			if at++; ends[at] {
+				count++
+			}
+		}
+		want := count == 1 && ends[at]
+		seen[want]++
+		if r.one(piece) != want {
+			t.Fatalf("%d bytes up to %d, in which %d records end: %v", len(piece), at, count, !want)
+		}
+	}
+	if seen[true] == 0 || seen[false] == 0 {
+		t.Error("the pieces were all of one kind")
+	}
+}
+
+// TestGuardDrained reads two records that have arrived, the first of them with no
+// room for more.
+func TestGuardDrained(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	far, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	near, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	near.SetDeadline(time.Now().Add(patience))
+	record := "\x17\x03\x03\x00\x05hello"
+	far.Write([]byte(record + record))
+	g := &guard{Conn: near, tls: true}
+	for _, read := range []struct {
+		room int
+		want bool
+	}{{len(record), false}, {len(record) + 1, true}} {
+		if n, err := g.Read(make([]byte, read.room)); n != len(record) || err != nil || g.drained != read.want {
+			t.Errorf("with room for %d: %d, %v, drained %v", read.room, n, err, g.drained)
+		}
+	}
 }

@@ -14,8 +14,9 @@ import (
 // whose deadlines and waiting reads remain in use.
 //
 // The set is edge-triggered, so that a connection enters it once and needs no
-// further system call: whoever parks has seen that nothing has arrived, and has
-// heard of nothing since before it looked.
+// further system call: whoever parks has seen that nothing has arrived, or has
+// read less than it asked for (epoll(7)), and has heard of nothing since before
+// it looked.
 type Lot struct {
 	epoll *os.File
 	raw   syscall.RawConn
@@ -106,7 +107,7 @@ func (l *Lot) wake(events []unix.EpollEvent) {
 	defer l.mu.Unlock()
 	for _, e := range events {
 		if c := l.conns[uint64(uint32(e.Fd))|uint64(uint32(e.Pad))<<32]; c != nil {
-			c.arrived()
+			c.arrived(e.Events&unix.EPOLLRDHUP != 0)
 		}
 	}
 }

@@ -81,10 +81,11 @@ func (c *Conn) nextLine() (text string, waited bool, err error) {
 }
 
 // arrived says that there is something to read, or will be once a line that is
-// held has had its time.
-func (c *Conn) arrived() {
+// held has had its time; and whether the client has sent its last.
+func (c *Conn) arrived(last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.hungUp = c.hungUp || last
 	if c.parked && c.held != "" {
 		c.stirred = true
 		return

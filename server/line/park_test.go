@@ -174,6 +174,126 @@ func TestParkedEnds(t *testing.T) {
 	}
 }
 
+// TestDrained has one record come, and several together: it is known of the first
+// alone that nothing more has arrived, and it is read no second time.
+func TestDrained(t *testing.T) {
+	h := newHouse()
+	u, c := h.dial(t, h.listen(t, Options{}))
+	u.login()
+	if c.opt.Lot == nil {
+		return // its reads wait
+	}
+	drained := func() bool {
+		for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+			c.mu.Lock()
+			parked := c.parked
+			drained := parked && c.guard.drained // another goroutine's else
+			c.mu.Unlock()
+			switch {
+			case parked:
+				return drained
+			case time.Now().After(deadline):
+				t.Fatal("an idle connection keeps its goroutine")
+			}
+		}
+	}
+	alone := false
+	for range 100 { // an event may come late, and is a reason to read once more
+		u.do("ECHO a", "[OK] echo a")
+		alone = alone || drained()
+	}
+	if !alone {
+		t.Error("after one record it was read once more")
+	}
+	u.together("ECHO a\n", "ECHO b\n")
+	u.hear("[OK] echo a", "[OK] echo b")
+	if drained() {
+		t.Error("after two records it was not read once more")
+	}
+}
+
+// together sends records that arrive at the same time.
+func (u *user) together(records ...string) {
+	client := u.nc.(*tls.Conn).NetConn().(*guard)
+	defer client.gather(make([]byte, 2*recordSize))()
+	for _, text := range records {
+		u.say(text)
+	}
+	if err := client.flush(); err != nil {
+		u.t.Error(err)
+	}
+}
+
+// TestLargeRecord has a record come that is larger than the room for it, alone, and
+// with another one that comes before its end is taken from crypto/tls.
+func TestLargeRecord(t *testing.T) {
+	h := newHouse()
+	u, c := h.dial(t, h.listen(t, Options{}))
+	u.login()
+	x, y := repeat("x", 8000), repeat("y", 8000)
+	for range 20 { // crypto/tls sends full records behind the first 128 KiB
+		u.do("ECHO "+x, "[OK] echo "+x)
+	}
+	half := func() { // of a line, so that there is less room
+		u.say("WAIT\nECHO " + x)
+		await(t, h.running)
+		h.proceed <- struct{}{}
+		u.hear("[OK] waited")
+	}
+	half()
+	u.say("\nECHO " + y + "\nECHO " + x + "\n")
+	u.hear("[OK] echo "+x, "[OK] echo "+y, "[OK] echo "+x)
+	half()
+	u.say("\nWAIT\nECHO " + y + "\nECHO " + x + "\n")
+	await(t, h.running)
+	c.mu.Lock()
+	c.stirred = false // by what came before
+	c.mu.Unlock()
+	u.say("ECHO on\n")
+	stirred := c.opt.Lot == nil
+	for deadline := time.Now().Add(patience); !stirred; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("no event has come")
+		}
+		c.mu.Lock()
+		stirred = c.stirred
+		c.mu.Unlock()
+	}
+	h.proceed <- struct{}{}
+	u.hear("[OK] echo "+x, "[OK] waited", "[OK] echo "+y, "[OK] echo "+x, "[OK] echo on")
+}
+
+// TestHangUp has a client break off behind its last line, before that is read:
+// no event follows.
+func TestHangUp(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	h := newHouse()
+	u, c := h.dial(t, h.listen(t, Options{}))
+	u.login()
+	parked(t, c)
+	proceed := make(chan bool)
+	if lot := c.opt.Lot; lot != nil {
+		lot.crew.add(task(func() { <-proceed }))
+	}
+	u.say("ECHO on\n")
+	u.raw.CloseWrite()
+	last := c.opt.Lot == nil
+	for deadline := time.Now().Add(patience); !last; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("it isn't seen that nothing more comes")
+		}
+		c.mu.Lock()
+		last = c.hungUp
+		c.mu.Unlock()
+	}
+	close(proceed)
+	u.hear("[OK] echo on")
+	await(t, h.ended)
+	if c.Cause() != Broken {
+		t.Errorf("it is %q", c.Cause())
+	}
+}
+
 // TestParkedTimeout has the time to wait end without a goroutine. A session that
 // may be silent for ever has no timer.
 func TestParkedTimeout(t *testing.T) {
