@@ -99,15 +99,5 @@ func TestVisitEnds(t *testing.T) {
 // woken waits until an event has come for c.
 func woken(t *testing.T, c *Conn) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
-		c.mu.Lock()
-		waits := c.parked
-		c.mu.Unlock()
-		switch {
-		case !waits:
-			return
-		case time.Now().After(deadline):
-			t.Fatal("no event has come")
-		}
-	}
+	until(t, c, "an event comes", func() bool { return !c.parked })
 }

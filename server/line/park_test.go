@@ -14,21 +14,27 @@ import (
 	"time"
 )
 
-// parked waits until no goroutine serves a connection any more, where it can
-// come to that.
-func parked(t *testing.T, c *Conn) {
+// until waits until a condition holds of a connection, whose mu is held when it is
+// asked. It doesn't wait where there is no lot.
+func until(t *testing.T, c *Conn, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); os.Getenv(plainEnv) == ""; runtime.Gosched() {
 		c.mu.Lock()
-		done := c.parked
+		done := holds()
 		c.mu.Unlock()
-		if done {
+		switch {
+		case done:
 			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("an idle connection keeps its goroutine")
+		case time.Now().After(deadline):
+			t.Fatalf("waited in vain: %s", what)
 		}
 	}
+}
+
+// parked waits until no goroutine serves a connection any more.
+func parked(t *testing.T, c *Conn) {
+	t.Helper()
+	until(t, c, "an idle connection has no goroutine", func() bool { return c.parked })
 }
 
 // A shredder sends what is written through it in pieces that have nothing to do
@@ -183,19 +189,12 @@ func TestDrained(t *testing.T) {
 	if c.opt.Lot == nil {
 		return // its reads wait
 	}
-	drained := func() bool {
-		for deadline := time.Now().Add(patience); ; runtime.Gosched() {
-			c.mu.Lock()
-			parked := c.parked
-			drained := parked && c.guard.drained // another goroutine's else
-			c.mu.Unlock()
-			switch {
-			case parked:
-				return drained
-			case time.Now().After(deadline):
-				t.Fatal("an idle connection keeps its goroutine")
-			}
-		}
+	drained := func() (is bool) {
+		until(t, c, "it is parked", func() bool {
+			is = c.parked && c.guard.drained // another goroutine's else
+			return c.parked
+		})
+		return is
 	}
 	alone := false
 	for range 100 { // an event may come late, and is a reason to read once more
@@ -250,15 +249,7 @@ func TestLargeRecord(t *testing.T) {
 	c.stirred = false // by what came before
 	c.mu.Unlock()
 	u.say("ECHO on\n")
-	stirred := c.opt.Lot == nil
-	for deadline := time.Now().Add(patience); !stirred; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("no event has come")
-		}
-		c.mu.Lock()
-		stirred = c.stirred
-		c.mu.Unlock()
-	}
+	until(t, c, "an event comes", func() bool { return c.stirred })
 	h.proceed <- struct{}{}
 	u.hear("[OK] echo "+x, "[OK] waited", "[OK] echo "+y, "[OK] echo "+x, "[OK] echo on")
 }
@@ -277,15 +268,7 @@ func TestHangUp(t *testing.T) {
 	}
 	u.say("ECHO on\n")
 	u.raw.CloseWrite()
-	last := c.opt.Lot == nil
-	for deadline := time.Now().Add(patience); !last; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("it isn't seen that nothing more comes")
-		}
-		c.mu.Lock()
-		last = c.hungUp
-		c.mu.Unlock()
-	}
+	until(t, c, "it is seen that nothing more comes", func() bool { return c.hungUp })
 	close(proceed)
 	u.hear("[OK] echo on")
 	await(t, h.ended)
