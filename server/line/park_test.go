@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -18,7 +17,7 @@ import (
 // asked. It doesn't wait where there is no lot.
 func until(t *testing.T, c *Conn, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); os.Getenv(plainEnv) == ""; runtime.Gosched() {
+	for deadline := time.Now().Add(patience); c.opt.Lot != nil; runtime.Gosched() {
 		c.mu.Lock()
 		done := holds()
 		c.mu.Unlock()
